@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+# One library for each room, one test program for each room that has tests.
+#
+#   entente_room(common/ledger ROOMS common/base common/crypto LIBRARIES Boost::json)
+#     The library of all .cpp files directly in that folder; ROOMS is the list of rooms it may see.
+#   entente_program(entente-audit SOURCE main.cpp ROOMS ...)
+#   entente_test(common/ledger ROOMS common/ledger LIBRARIES ...)
+#     The program build/<preset>/bin/test_common_ledger of all .cpp files in tests/common/ledger, known to CTest.
+function(room_target path out)
+  string(REPLACE "/" "_" name ${path})
+  set(${out} entente_${name} PARENT_SCOPE)
+endfunction()
+
+function(link_rooms target visibility)
+  foreach(room ${ARGN})
+    room_target(${room} other)
+    target_link_libraries(${target} ${visibility} ${other})
+  endforeach()
+endfunction()
+
+function(entente_room path)
+  cmake_parse_arguments(ARG "" "" "ROOMS;LIBRARIES;PRIVATE_LIBRARIES" ${ARGN})
+  room_target(${path} target)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/${path}/*.cpp)
+  list(FILTER sources EXCLUDE REGEX "main\\.cpp$")
+  if(sources)
+    add_library(${target} STATIC ${sources})
+    set(visibility PUBLIC)
+  else()
+    add_library(${target} INTERFACE)
+    set(visibility INTERFACE)
+  endif()
+  target_include_directories(${target} ${visibility} ${CMAKE_SOURCE_DIR})
+  link_rooms(${target} ${visibility} ${ARG_ROOMS})
+  target_link_libraries(${target} ${visibility} ${ARG_LIBRARIES})
+  if(sources AND ARG_PRIVATE_LIBRARIES)
+    target_link_libraries(${target} PRIVATE ${ARG_PRIVATE_LIBRARIES})
+  endif()
+endfunction()
+
+function(entente_program name)
+  cmake_parse_arguments(ARG "" "SOURCE" "ROOMS;LIBRARIES" ${ARGN})
+  add_executable(${name} ${ARG_SOURCE})
+  link_rooms(${name} PRIVATE ${ARG_ROOMS})
+  target_link_libraries(${name} PRIVATE ${ARG_LIBRARIES})
+endfunction()
+
+function(entente_test path)
+  cmake_parse_arguments(ARG "" "" "ROOMS;LIBRARIES" ${ARGN})
+  string(REPLACE "/" "_" name ${path})
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${path}/*.cpp)
+  if(NOT sources)
+    return()
+  endif()
+  add_executable(test_${name} ${sources} ${CMAKE_SOURCE_DIR}/tests/main.cpp)
+  target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_compile_definitions(test_${name} PRIVATE BOOST_TEST_DYN_LINK
+    ENTENTE_TESTS_FOLDER="${CMAKE_SOURCE_DIR}/tests" ENTENTE_PROGRAMS_FOLDER="${CMAKE_BINARY_DIR}/bin")
+  link_rooms(test_${name} PRIVATE ${ARG_ROOMS})
+  target_link_libraries(test_${name} PRIVATE Boost::unit_test_framework ${ARG_LIBRARIES})
+  add_test(NAME ${path} COMMAND test_${name} --log_level=test_suite --color_output=no)
+endfunction()
