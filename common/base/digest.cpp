@@ -19,7 +19,7 @@ Result<Digest> parse_digest(std::string_view hex) {
   auto bytes = hex.size() == 2 * Digest::size_bytes ? from_hex(hex) : Error{};
   if (!bytes) {
     return Error{Errc::malformed,
-                 "expected a SHA-256 of 64 lower-case hexadecimal digits, saw " + quoted(hex)};
+                 "expected a SHA-256 of 64 lower-case hexadecimal digits, saw " + in_quotes(hex)};
   }
   return digest_from(*bytes);
 }

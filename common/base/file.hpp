@@ -27,12 +27,13 @@ Result<std::string> read_text(const std::filesystem::path& path, std::uint64_t s
 enum class Durability { durable, cached };
 
 // Replaces `path` in one step (temporary file in the same folder, then rename): a reader or a crash
-// sees the old content or the new, never a part. `mode` is the new file's permissions. Errors: io
-// (a full disk included).
+// sees the old content or the new, never a part. `mode` is the new file's permissions, less the
+// process's umask.
+// Errors: io (a full disk included); then the old content stands and nothing is left beside it.
 Result<void> write_file(const std::filesystem::path& path, ByteView content,
                         Durability durability = Durability::durable, unsigned mode = 0644);
 
-// Makes folder `path` and its missing parents. Errors: io.
+// Makes folder `path` and its missing parents, durably. Errors: io.
 Result<void> make_folder(const std::filesystem::path& path, unsigned mode = 0755);
 // Makes the names in folder `path` durable. Errors: io.
 Result<void> sync_folder(const std::filesystem::path& path);
@@ -67,23 +68,32 @@ class File {
   Result<std::uint64_t> size_bytes() const;
   // Fills `into` completely from `offset`. Errors: malformed - the file ends before; io.
   Result<void> read_at(std::uint64_t offset, std::span<std::byte> into) const;
-  // Writes all of `content`. Errors: io - the reason ("no space left on device") is in the text.
+  // Writes all of `content`; not for Mode::append.
+  // Errors: io - the reason ("No space left on device") is in the text; a part may be written.
   Result<void> write_at(std::uint64_t offset, ByteView content);
+  // Writes all of `content` behind the end, in every mode. Errors: io, as write_at.
   Result<void> append(ByteView content);
+  // Cuts the file, or lengthens it with zeros. Errors: io.
   Result<void> truncate(std::uint64_t size_bytes);
+  // Makes the content durable; a new file's name needs sync_folder too. Errors: io.
   Result<void> sync();
   const std::filesystem::path& path() const { return path_; }
 
  private:
-  File(int descriptor, std::filesystem::path path)
-      : descriptor_(descriptor), path_(std::move(path)) {}
+  friend class FolderLock;
+  File(int descriptor, std::filesystem::path path, Mode mode)
+      : descriptor_(descriptor), mode_(mode), path_(std::move(path)) {}
+  // Takes the exclusive lock on the file; false when another process holds it.
+  Result<bool> lock();
+
   int descriptor_ = -1;
+  Mode mode_ = Mode::read;
   std::filesystem::path path_;
 };
 
-// A state folder held by this process alone: makes the folder, takes an exclusive lock on DIR/lock
-// and checks or writes DIR/VERSION. Released when destroyed, and by the kernel when the process
-// dies.
+// A state folder held by this process alone: makes the folder (for its owner only), takes an
+// exclusive lock on DIR/lock and checks or writes DIR/VERSION. Released when destroyed, and by the
+// kernel when the process dies.
 class FolderLock {
  public:
   // `format`: what VERSION must say, e.g. "entente-coordinator 1".

@@ -21,7 +21,7 @@ bool is_lower_or_digit(char c) {
 
 Error not_an_identity(std::string_view uri, std::string_view why) {
   return {Errc::malformed,
-          "expected spiffe://FEDERATION/ROLE/NAME, saw " + quoted(uri) + ": " + std::string(why)};
+          "expected spiffe://FEDERATION/ROLE/NAME, saw " + in_quotes(uri) + ": " + std::string(why)};
 }
 
 }  // namespace
@@ -48,7 +48,7 @@ Result<Role> parse_role(std::string_view text) {
   }
   return Error{Errc::malformed,
                "expected a role: coordinator, participant, operator, auditor or member; saw " +
-                   quoted(text)};
+                   in_quotes(text)};
 }
 
 bool is_name(std::string_view text) {

@@ -36,8 +36,11 @@ class TaskRef {
 // the same threads.
 void parallel_for(std::size_t count, TaskRef task);
 
-// How many threads parallel_for uses: the machine's cores until set. `set_thread_count(0)` returns
-// to that.
+inline constexpr std::size_t threads_max = 256;
+
+// How many threads parallel_for uses: the cores that this process may run on, until set.
+// `set_thread_count(0)` returns to that; more than threads_max is threads_max. Not while a loop
+// runs.
 std::size_t thread_count();
 void set_thread_count(std::size_t threads);
 

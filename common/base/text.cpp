@@ -109,7 +109,7 @@ std::string escaped(std::string_view text, std::size_t size_max_bytes) {
   return out;
 }
 
-std::string quoted(std::string_view text, std::size_t size_max_bytes) {
+std::string in_quotes(std::string_view text, std::size_t size_max_bytes) {
   return "'" + escaped(text, size_max_bytes) + "'";
 }
 

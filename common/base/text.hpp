@@ -21,7 +21,7 @@ bool is_utf8(std::string_view text);
 std::string escaped(std::string_view text, std::size_t size_max_bytes = 200);
 
 // escaped(text) between single quotes: how error texts show what was seen.
-std::string quoted(std::string_view text, std::size_t size_max_bytes = 80);
+std::string in_quotes(std::string_view text, std::size_t size_max_bytes = 80);
 
 // The word nearest to `word` by edit distance, when near enough to be a misspelling; otherwise an
 // empty text. Views `known`. Of equally near words, the first.
