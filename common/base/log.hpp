@@ -10,9 +10,11 @@
 
 #include <boost/json/value.hpp>
 #include <initializer_list>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include "common/base/clock.hpp"
 #include "common/base/result.hpp"
 
 namespace entente {
@@ -27,6 +29,15 @@ void start_logging(LogFormat format, LogLevel least);
 // Errors: malformed - names what is allowed.
 Result<LogFormat> parse_log_format(std::string_view text);
 Result<LogLevel> parse_log_level(std::string_view text);
+
+// One line without its end: what the functions below write at `time`.
+//     text  2026-11-23T16:00:00.123456Z info    update accepted participant=charite round=7
+//     json  {"time":"2026-...Z","level":"info","event":"update
+//     accepted","participant":"charite","round":7}
+// Control characters and what is not UTF-8 are escaped: a value never begins a line of its own.
+// Fields are not named time, level or event.
+std::string log_line(LogFormat format, LogLevel level, TimePoint time, std::string_view event,
+                     LogFields fields);
 
 void log_debug(std::string_view event, LogFields fields = {});
 void log_info(std::string_view event, LogFields fields = {});
