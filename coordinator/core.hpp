@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The round core joined to its ledger: events in, durable entries, answers out. One thread; no
+// sockets, no clock of its own. The daemon's control thread drives it, and so does the simulator.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/base/storage.hpp"
+#include "common/crypto/key.hpp"
+#include "common/ledger/log.hpp"
+#include "coordinator/round/transition.hpp"
+
+namespace entente::coordinator {
+
+class Core {
+ public:
+  // Folds the ledger in `storage` (begun when empty) into the state, and records the start.
+  // `storage` must outlive the Core. `clock` is asked once the ledger is read: its answer for a
+  // last entry at the given time. Errors: those of ledger::Log::open; corrupt - an impossible
+  // entry; rejected - another federation's ledger.
+  static Result<Core> open(Storage& storage, const std::string& federation,
+                           const std::string& coordinator_uri, crypto::PrivateKey ledger_key,
+                           const std::function<TimePoint(TimePoint last_entry)>& clock);
+
+  // Decides `events` in order on a provisional copy of the state, ticks with `surroundings` until
+  // nothing follows, makes all entries durable with one sync, adopts the copy. One answer for each
+  // event, in order. Errors: io - the entries may or may not be on disk: nothing was adopted,
+  // nothing may be answered, and the Core must be opened again before anything else.
+  Result<std::vector<round::Answer>> handle(std::span<const round::Event> events,
+                                            const round::Tick& surroundings, TimePoint now);
+
+  const round::State& state() const { return state_; }
+  const ledger::Log& log() const { return log_; }
+
+ private:
+  Core(round::State state, ledger::Log log) : state_(std::move(state)), log_(std::move(log)) {}
+  round::State state_;
+  ledger::Log log_;
+};
+
+}  // namespace entente::coordinator

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the state answers: work that is due, each participant's agenda, files that are still needed.
+#include <algorithm>
+
+#include "common/crypto/hash.hpp"
+#include "coordinator/round/transition.hpp"
+
+namespace entente::coordinator::round {
+
+std::string_view name_of(const Phase& phase) {
+  constexpr std::string_view names[] = {"idle", "recruiting", "collecting", "aggregating",
+                                        "evaluating"};
+  static_assert(std::size(names) == std::variant_size_v<Phase>);
+  return names[phase.index()];
+}
+
+std::string_view to_string(PlanStanding standing) {
+  constexpr std::string_view names[] = {"waiting", "running", "finished", "cancelled", "failed"};
+  return names[static_cast<std::size_t>(standing)];
+}
+
+namespace {
+
+std::vector<const PlanRecord*> open_plans(const State& state) {
+  std::vector<const PlanRecord*> plans;
+  for (const auto& [digest, plan] : state.plans) {
+    if (plan.standing == PlanStanding::waiting || plan.standing == PlanStanding::running)
+      plans.push_back(&plan);
+  }
+  std::ranges::sort(plans, {}, &PlanRecord::submission);
+  return plans;
+}
+
+std::size_t active_consents(const State& state, const PlanRecord& plan) {
+  return static_cast<std::size_t>(std::ranges::count_if(plan.consents, [&](const auto& consent) {
+    return !state.suspended.contains(consent.first);
+  }));
+}
+
+}  // namespace
+
+Work due(const State& state) {
+  if (const auto* phase = std::get_if<Aggregating>(&state.phase)) {
+    const Collecting& round = phase->collected;
+    return Aggregate{round.plan, round.round, *state.plans.at(round.plan).model, round.accepted};
+  }
+  if (!std::holds_alternative<Idle>(state.phase)) return {};
+  for (const PlanRecord* plan : open_plans(state)) {
+    if (active_consents(state, *plan) >= plan->rules.quorum) return PrepareModel{plan->digest};
+  }
+  return {};
+}
+
+std::optional<TimePoint> next_deadline(const State& state, TimePoint now) {
+  std::vector<TimePoint> instants;
+  if (const auto* recruiting = std::get_if<Recruiting>(&state.phase)) {
+    instants.push_back(recruiting->since + state.plans.at(recruiting->plan).rules.grace);
+  } else if (const auto* collecting = std::get_if<Collecting>(&state.phase)) {
+    instants.push_back(collecting->closes_at);
+    if (collecting->quorum_at) {
+      instants.push_back(*collecting->quorum_at + state.plans.at(collecting->plan).rules.grace);
+    }
+  } else if (const auto* evaluating = std::get_if<Evaluating>(&state.phase)) {
+    instants.push_back(evaluating->closes_at);
+    instants.push_back(evaluating->since + state.plans.at(evaluating->plan).rules.grace);
+  }
+  std::optional<TimePoint> next;
+  for (const TimePoint instant : instants) {
+    if (instant > now && (!next || instant < *next)) next = instant;
+  }
+  return next;
+}
+
+Agenda agenda(const State& state, const std::string& name, const std::set<std::string>& evaluated) {
+  Agenda agenda;
+  if (state.suspended.contains(name)) return agenda;
+  for (const PlanRecord* plan : open_plans(state)) {
+    if (!plan->consents.contains(name) && !plan->declined.contains(name))
+      agenda.plans.push_back(plan->digest);
+  }
+  if (const auto* phase = std::get_if<Collecting>(&state.phase)) {
+    if (phase->cohort.contains(name) && !phase->accepted.contains(name) &&
+        !phase->declined.contains(name)) {
+      agenda.work = TrainTask{phase->plan, phase->round, *state.plans.at(phase->plan).model,
+                              phase->opening, phase->closes_at};
+    }
+  } else if (const auto* evaluating = std::get_if<Evaluating>(&state.phase)) {
+    if (evaluating->cohort.contains(name) && !evaluated.contains(name)) {
+      agenda.work = EvaluateTask{evaluating->plan, evaluating->round, evaluating->candidate,
+                                 evaluating->aggregation, evaluating->closes_at};
+    }
+  }
+  return agenda;
+}
+
+Verdict admit_evaluation(const State& state, const std::string& from, const Digest& plan,
+                         std::uint64_t round, const Digest& model) {
+  if (!state.plans.contains(plan)) return Verdict::unknown;
+  if (state.suspended.contains(from)) return Verdict::suspended;
+  const auto* phase = std::get_if<Evaluating>(&state.phase);
+  if (phase == nullptr || phase->plan != plan || phase->round != round ||
+      phase->candidate != model) {
+    return round <= state.plans.at(plan).rounds.size() ? Verdict::too_late : Verdict::not_now;
+  }
+  return phase->cohort.contains(from) ? Verdict::accepted : Verdict::not_in_cohort;
+}
+
+std::set<Digest> needed_updates(const State& state) {
+  std::set<Digest> updates;
+  const auto add = [&](const Contributions& accepted) {
+    for (const auto& [name, acceptance] : accepted) updates.insert(acceptance.update);
+  };
+  if (const auto* collecting = std::get_if<Collecting>(&state.phase)) add(collecting->accepted);
+  if (const auto* aggregating = std::get_if<Aggregating>(&state.phase))
+    add(aggregating->collected.accepted);
+  return updates;
+}
+
+std::set<Digest> needed_models(const State& state) {
+  std::set<Digest> models;
+  for (const auto& [digest, plan] : state.plans) {
+    if (plan.model) models.insert(*plan.model);
+  }
+  if (const auto* evaluating = std::get_if<Evaluating>(&state.phase))
+    models.insert(evaluating->candidate);
+  return models;
+}
+
+std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
+                                    std::set<std::string> candidates, std::size_t size) {
+  if (candidates.size() <= size) return candidates;
+  std::vector<std::pair<Digest, std::string>> ranked;
+  for (const std::string& name : candidates) {
+    ranked.emplace_back(crypto::sha256("entente/1 cohort\n" + plan.hex() + "\n" +
+                                       std::to_string(round) + "\n" + name + "\n"),
+                        name);
+  }
+  std::ranges::sort(ranked);
+  std::set<std::string> cohort;
+  for (std::size_t i = 0; i < size; ++i) cohort.insert(ranked[i].second);
+  return cohort;
+}
+
+std::map<std::string, double> mean_metrics(const std::map<std::string, Evaluation>& evaluations) {
+  std::map<std::string, double> sums;
+  if (evaluations.empty()) return sums;
+  for (const auto& [metric, value] : evaluations.begin()->second.metrics) {
+    double sum = 0;
+    double weight = 0;
+    bool everywhere = true;
+    for (const auto& [name, evaluation] : evaluations) {
+      const auto found = evaluation.metrics.find(metric);
+      if (found == evaluation.metrics.end()) {
+        everywhere = false;
+        break;
+      }
+      sum += found->second * static_cast<double>(evaluation.examples);
+      weight += static_cast<double>(evaluation.examples);
+    }
+    if (everywhere && weight > 0) sums[metric] = sum / weight;
+  }
+  return sums;
+}
+
+}  // namespace entente::coordinator::round

@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "coordinator/round/transition.hpp"
+
+#include <array>
+
+#include "common/ledger/entry.hpp"
+#include "tests/coordinator/round/story.hpp"
+
+namespace entente::coordinator::round {
+
+static std::ostream& operator<<(std::ostream& out, const Answer& answer) {
+  return out << to_string(answer.verdict) << " (" << answer.reason << ")";
+}
+
+}  // namespace entente::coordinator::round
+
+namespace entente {
+static std::ostream& operator<<(std::ostream& out, Verdict verdict) {
+  return out << to_string(verdict);
+}
+}  // namespace entente
+
+using namespace entente;
+using namespace entente::coordinator::round;
+using namespace entente::coordinator::round::test;
+using namespace std::chrono_literals;
+
+BOOST_AUTO_TEST_SUITE(round_transition)
+
+BOOST_AUTO_TEST_CASE(a_plan_runs_from_submission_to_its_last_committed_round) {
+  Story story;
+  story.evaluating();
+  for (const char* name : {"alice", "bob", "carol"}) story.evaluated(name, 0.5);
+  story.tick();
+  BOOST_TEST(story.phase<Collecting>().round == 2u);
+  BOOST_TEST(story.record().rounds.size() == 1u);
+  BOOST_TEST(story.record().rounds[0].metrics.at("accuracy") == 0.5);
+  BOOST_TEST((story.record().model == digest_of("model 1")));
+
+  for (const char* name : {"alice", "bob", "carol"})
+    story.arrives(name, std::string("second of ") + name, 2);
+  story.tick();
+  story.happen(AggregateStored{story.plan, 2, digest_of("model 2")});
+  story.tick();
+
+  BOOST_TEST((story.record().standing == PlanStanding::finished));
+  BOOST_TEST((story.record().model == digest_of("model 2")));
+  BOOST_TEST(std::holds_alternative<Idle>(story.state.phase));
+}
+
+BOOST_AUTO_TEST_CASE(the_state_is_the_fold_of_the_entries) {
+  Story story;
+  story.evaluating();
+  State folded;
+  for (const ledger::Entry& entry : story.entries) folded = apply(folded, entry).value();
+  BOOST_TEST((folded == story.state));
+}
+
+BOOST_AUTO_TEST_CASE(every_entry_survives_its_canonical_line) {
+  Story story;
+  story.evaluating().evaluated("alice", 0.25).evaluated("bob", 0.5).evaluated("carol", 1).tick();
+  story.happen(PlanCancelled{olga, story.plan, "enough"});
+  for (const ledger::Entry& entry : story.entries) {
+    auto again = ledger::decode_entry(ledger::encode_entry(entry).value());
+    BOOST_REQUIRE_MESSAGE(again.has_value(),
+                          entry.kind << ": " << (again ? "" : again.error().detail));
+    BOOST_TEST(again->kind == entry.kind);
+    BOOST_TEST((again->details == entry.details));
+  }
+}
+
+// --- updates
+
+BOOST_AUTO_TEST_CASE(a_second_update_from_the_same_participant_is_answered_but_not_counted) {
+  Story story;
+  story.collecting();
+  BOOST_TEST(story.arrives("alice", "first").verdict == Verdict::accepted);
+  BOOST_TEST(story.arrives("alice", "second").verdict == Verdict::already_received);
+  BOOST_TEST(story.phase<Collecting>().accepted.size() == 1u);
+  BOOST_TEST((story.phase<Collecting>().accepted.at("alice").update == digest_of("first")));
+}
+
+BOOST_AUTO_TEST_CASE(the_same_update_again_gets_the_receipt_of_the_first_in_every_later_phase) {
+  Story story;
+  story.collecting();
+  const Answer first = story.arrives("alice", "update of alice");
+  const auto again = [&] { return story.arrives("alice", "update of alice"); };
+  BOOST_TEST(again().verdict == Verdict::repeated);
+  BOOST_TEST((again().receipt == first.receipt));
+  story.arrives("bob", "update of bob");
+  story.arrives("carol", "update of carol");
+  story.tick();
+  BOOST_TEST((again().receipt == first.receipt));
+  story.happen(AggregateStored{story.plan, 1, digest_of("model 1")});
+  BOOST_TEST((again().receipt == first.receipt));
+  story.wait(301s).tick();
+  BOOST_TEST(story.record().rounds.size() == 1u);
+  const std::size_t before = story.entries.size();
+  BOOST_TEST((again().receipt == first.receipt));
+  BOOST_TEST(story.entries.size() == before);
+}
+
+BOOST_AUTO_TEST_CASE(updates_that_do_not_fit_are_refused_with_their_reason_and_recorded) {
+  Story story;
+  story.collecting();
+  const auto refused = [&](Verdict expected, const Answer& answer) {
+    BOOST_TEST(answer.verdict == expected);
+    BOOST_TEST(story.entries.back().kind == kind::update_refused);
+    BOOST_TEST(story.entries.back().outcome == "refused");
+    BOOST_TEST(!answer.reason.empty());
+    BOOST_TEST(story.phase<Collecting>().accepted.empty());
+  };
+  refused(Verdict::examples_over_limit, story.arrives("alice", "a", 1, 1001));
+  refused(Verdict::examples_over_limit, story.arrives("alice", "a", 1, 0));
+  refused(Verdict::norm_over_limit, story.arrives("alice", "a", 1, 10, 10.001));
+  refused(Verdict::not_finite,
+          story.arrives("alice", "a", 1, 10, std::numeric_limits<double>::quiet_NaN()));
+  refused(Verdict::not_in_cohort, story.arrives("mallory", "a"));
+  refused(Verdict::not_now, story.arrives("alice", "a", 2));
+  refused(Verdict::too_late, story.arrives("alice", "a", 0));
+  refused(Verdict::digest_mismatch,
+          story.happen(UpdateFlawed{"bob", story.plan, 1, digest_of("x"), Verdict::digest_mismatch,
+                                    "other bytes"}));
+  BOOST_TEST(story.arrives("alice", "a", 1, 1000, 10).verdict == Verdict::accepted);
+}
+
+BOOST_AUTO_TEST_CASE(an_update_at_the_deadline_is_too_late_and_one_before_it_is_not) {
+  Story story;
+  story.collecting().wait(600s - 1s);
+  BOOST_TEST(story.arrives("alice", "a").verdict == Verdict::accepted);
+  story.wait(1s);
+  BOOST_TEST(story.arrives("bob", "b").verdict == Verdict::too_late);
+}
+
+BOOST_AUTO_TEST_CASE(refusals_of_one_member_are_recorded_at_most_ten_times_a_minute) {
+  Story story;
+  story.collecting();
+  const std::size_t before = story.entries.size();
+  for (int i = 0; i < 100; ++i) {
+    BOOST_TEST(story.arrives("mallory", std::to_string(i)).verdict == Verdict::not_in_cohort);
+  }
+  BOOST_TEST(story.entries.size() == before + refusals_recorded_a_minute_max);
+  story.wait(60s);
+  story.arrives("mallory", "again");
+  BOOST_TEST(story.entries.size() == before + refusals_recorded_a_minute_max + 1);
+}
+
+BOOST_AUTO_TEST_CASE(an_update_lost_from_the_spool_is_asked_for_again) {
+  Story story;
+  story.aggregating();
+  story.wait(3000s);
+  story.happen(UpdateLost{"bob", 1, digest_of("update of bob")});
+  BOOST_TEST(!story.phase<Collecting>().accepted.contains("bob"));
+  BOOST_TEST((agenda(story.state, "bob", {}).work != decltype(Agenda::work){}));
+  BOOST_TEST(story.arrives("bob", "update of bob").verdict == Verdict::accepted);
+  story.tick();
+  BOOST_TEST(story.phase<Aggregating>().collected.accepted.size() == 3u);
+}
+
+// --- rounds
+
+BOOST_AUTO_TEST_CASE(a_round_opens_only_with_consent_and_presence) {
+  Story story;
+  story.submitted().consented("alice").consented("bob");
+  BOOST_TEST((due(story.state) == Work{}));
+  story.consented("carol");
+  BOOST_TEST((due(story.state) == Work{PrepareModel{story.plan}}));
+  story.happen(ModelPrepared{story.plan, digest_of("model 0")});
+  story.present = {"alice", "bob"};
+  story.wait(1000s).tick();
+  BOOST_TEST(std::holds_alternative<Recruiting>(story.state.phase));
+  story.present.insert("dave");  // is there, but never consented
+  story.tick();
+  BOOST_TEST(std::holds_alternative<Recruiting>(story.state.phase));
+  story.present.insert("carol");
+  story.tick();
+  BOOST_TEST((story.phase<Collecting>().cohort == std::set<std::string>{"alice", "bob", "carol"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_round_closes_on_its_quorum_once_the_grace_for_stragglers_is_over) {
+  plan::Rules rules = three_of_three();
+  rules.quorum = 2;
+  Story story(rules);
+  story.collecting();
+  story.arrives("alice", "a");
+  story.wait(100s).tick();
+  story.arrives("bob", "b");
+  story.wait(29s).tick();
+  BOOST_TEST(story.phase<Collecting>().accepted.size() == 2u);
+  story.wait(1s).tick();
+  BOOST_TEST(story.phase<Aggregating>().collected.accepted.size() == 2u);
+  BOOST_TEST(story.arrives("carol", "c").verdict == Verdict::too_late);
+}
+
+BOOST_AUTO_TEST_CASE(a_round_without_a_quorum_is_abandoned_tried_again_and_then_fails_the_plan) {
+  Story story;
+  story.collecting();
+  story.arrives("alice", "a");
+  story.wait(600s).tick();
+  BOOST_TEST(story.phase<Collecting>().attempt == 2u);
+  BOOST_TEST(story.phase<Collecting>().accepted.empty());
+  BOOST_TEST(story.arrives("alice", "a").verdict ==
+             Verdict::accepted);  // the same update, sent again
+  story.wait(600s).tick();
+  BOOST_TEST((story.record().standing == PlanStanding::failed));
+  BOOST_TEST(std::holds_alternative<Idle>(story.state.phase));
+}
+
+BOOST_AUTO_TEST_CASE(a_round_that_cannot_reach_its_quorum_does_not_wait_for_the_deadline) {
+  Story story;
+  story.collecting();
+  story.happen(WorkDeclined{"carol", story.plan, 1, "night"});
+  story.tick();
+  BOOST_TEST(story.phase<Collecting>().attempt == 2u);
+}
+
+BOOST_AUTO_TEST_CASE(a_suspended_participant_is_neither_asked_nor_counted) {
+  plan::Rules rules = three_of_three();
+  rules.quorum = 2;
+  Story story(rules);
+  story.collecting();
+  story.happen(SuspensionSet{olga, "carol", true, "audit"});
+  BOOST_TEST(story.arrives("carol", "c").verdict == Verdict::suspended);
+  BOOST_TEST((agenda(story.state, "carol", {}) == Agenda{}));
+  story.arrives("alice", "a");
+  story.arrives("bob", "b");
+  story.tick();
+  BOOST_TEST(std::holds_alternative<Aggregating>(story.state.phase));
+}
+
+BOOST_AUTO_TEST_CASE(evaluation_waits_for_all_who_are_there_and_no_longer_than_its_deadline) {
+  Story story;
+  story.evaluating().evaluated("alice", 0.5).tick();
+  BOOST_TEST(std::holds_alternative<Evaluating>(story.state.phase));
+  story.present = {"alice"};
+  story.tick();
+  BOOST_TEST(std::holds_alternative<Evaluating>(story.state.phase));  // the others may come back
+  story.wait(30s).tick();
+  BOOST_TEST(story.record().rounds.size() == 1u);
+
+  Story silent;
+  silent.evaluating().wait(299s).tick();
+  BOOST_TEST(std::holds_alternative<Evaluating>(silent.state.phase));
+  silent.wait(1s).tick();
+  BOOST_TEST(silent.record().rounds.size() == 1u);
+  BOOST_TEST(silent.record().rounds[0].metrics.empty());
+}
+
+BOOST_AUTO_TEST_CASE(the_figures_of_one_institution_alone_are_not_published_as_an_aggregate) {
+  Story story;
+  story.evaluating().evaluated("alice", 0.5);
+  story.present = {"alice"};
+  story.wait(30s).tick();
+  const ledger::Entry& commit = story.entries.back();
+  BOOST_TEST(commit.kind == kind::round_committed);
+  BOOST_TEST(!commit.details.contains("metrics"));
+  BOOST_TEST(!commit.details.contains("participants"));
+}
+
+BOOST_AUTO_TEST_CASE(metrics_are_weighted_by_examples) {
+  const auto means = mean_metrics(
+      {{"a", {30, {{"accuracy", 1.0}, {"loss", 2.0}}}}, {"b", {10, {{"accuracy", 0.0}}}}});
+  BOOST_TEST(means.at("accuracy") == 0.75);
+  BOOST_TEST(!means.contains("loss"));
+}
+
+BOOST_AUTO_TEST_CASE(plans_wait_in_the_order_of_their_submission_and_one_runs) {
+  Story story;
+  story.collecting();
+  const Digest second = digest_of("second plan");
+  story.happen(PlanSubmitted{olga, second, "next", three_of_three(), 100, "Y2VydA==", "c2ln"});
+  for (const char* name : {"alice", "bob", "carol"}) {
+    story.happen(PlanAnswered{name, second, true, "Y2VydA==", "c2ln", ""});
+  }
+  BOOST_TEST((due(story.state) == Work{}));
+  story.happen(PlanCancelled{olga, story.plan, "wrong data"});
+  BOOST_TEST((due(story.state) == Work{PrepareModel{second}}));
+  BOOST_TEST(story.arrives("alice", "late").verdict == Verdict::too_late);
+}
+
+BOOST_AUTO_TEST_CASE(the_cohort_depends_on_plan_round_and_names_alone) {
+  const std::set<std::string> all{"a", "b", "c", "d", "e", "f"};
+  const auto first = choose_cohort(digest_of("p"), 1, all, 3);
+  BOOST_TEST(first.size() == 3u);
+  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 3) == first));
+  bool differs = false;
+  for (std::uint64_t round = 2; round < 10; ++round)
+    differs |= choose_cohort(digest_of("p"), round, all, 3) != first;
+  BOOST_TEST(differs);
+  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 9) == all));
+}
+
+// --- replay
+
+BOOST_AUTO_TEST_CASE(an_entry_that_the_state_could_not_have_produced_is_corruption) {
+  Story story;
+  story.evaluating();
+  for (std::size_t skipped = 0; skipped + 1 < story.entries.size(); ++skipped) {
+    State state;
+    bool refused = false;
+    for (std::size_t i = 0; i < story.entries.size() && !refused; ++i) {
+      if (i == skipped) continue;
+      ledger::Entry entry = story.entries[i];
+      if (i > skipped) --entry.sequence;  // renumbered, so that only the meaning is wrong
+      auto next = apply(state, entry);
+      if (!next) {
+        BOOST_TEST((next.error().code == Errc::corrupt));
+        refused = true;
+      } else {
+        state = *next;
+      }
+    }
+    // A start more or less is no contradiction; each other entry is needed by a later one.
+    BOOST_TEST(refused == (story.entries[skipped].kind != kind::coordinator_started),
+               story.entries[skipped].kind << " dropped");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_entry_out_of_sequence_or_back_in_time_is_corruption) {
+  Story story;
+  story.collecting();
+  ledger::Entry entry =
+      decide(story.state, UpdateArrived{"alice", story.plan, 1, digest_of("a"), 1, 1}, story.now)
+          .entries.at(0);
+  BOOST_TEST(apply(story.state, entry).has_value());
+  ledger::Entry late = entry;
+  late.sequence += 1;
+  BOOST_TEST(apply(story.state, late).has_error());
+  ledger::Entry early = entry;
+  early.time -= 1us;
+  BOOST_TEST(apply(story.state, early).has_error());
+}
+
+BOOST_AUTO_TEST_CASE(entries_are_never_dated_before_the_last_one) {
+  Story story;
+  story.collecting();
+  story.now -= 3600s;
+  story.arrives("alice", "a");
+  BOOST_TEST((story.entries.back().time >= story.entries[story.entries.size() - 2].time));
+}
+
+// --- every phase meets every event
+
+namespace {
+
+// Which entry an event of this kind leads to in the five phases; "" for an answer without an entry.
+struct Row {
+  std::string_view name;
+  Event event;
+  std::array<std::string_view, std::variant_size_v<Phase>> entries;
+};
+
+std::vector<Row> table(const Story& story) {
+  const Digest& plan = story.plan;
+  const Digest other = digest_of("other plan");
+  return {
+      {"Started",
+       Started{"lab.example", story.state.coordinator, "key"},
+       {"coordinator.started", "coordinator.started", "coordinator.started", "coordinator.started",
+        "coordinator.started"}},
+      {"ModelPrepared",
+       ModelPrepared{plan, digest_of("model 0")},
+       {"plan.started", "", "", "", ""}},
+      {"AggregateStored",
+       AggregateStored{plan, 1, digest_of("model 1")},
+       {"", "", "", "round.aggregated", ""}},
+      {"UpdateLost",
+       UpdateLost{"alice", 1, digest_of("update of alice")},
+       {"", "", "", "update.lost", ""}},
+      {"ConnectionsRefused",
+       ConnectionsRefused{"", "no certificate", 7},
+       {"connection.refused", "connection.refused", "connection.refused", "connection.refused",
+        "connection.refused"}},
+      {"Tick", Tick{{}, {}}, {"", "", "", "", ""}},
+      {"PlanSubmitted",
+       PlanSubmitted{olga, other, "x", three_of_three(), 1, "YQ==", "YQ=="},
+       {"plan.submitted", "plan.submitted", "plan.submitted", "plan.submitted", "plan.submitted"}},
+      {"PlanCancelled",
+       PlanCancelled{olga, plan, "no"},
+       {"plan.cancelled", "plan.cancelled", "plan.cancelled", "plan.cancelled", "plan.cancelled"}},
+      {"SuspensionSet",
+       SuspensionSet{olga, "alice", true, "x"},
+       {"participant.suspended", "participant.suspended", "participant.suspended",
+        "participant.suspended", "participant.suspended"}},
+      {"PlanAnswered",
+       PlanAnswered{"dave", plan, true, "YQ==", "YQ==", ""},
+       {"plan.consented", "plan.consented", "plan.consented", "plan.consented", "plan.consented"}},
+      {"UpdateOffered",
+       UpdateOffered{"alice", plan, 1, digest_of("new"), 1},
+       {"update.refused", "update.refused", "", "update.refused", "update.refused"}},
+      {"UpdateArrived",
+       UpdateArrived{"alice", plan, 1, digest_of("new"), 1, 1},
+       {"update.refused", "update.refused", "update.accepted", "update.refused", "update.refused"}},
+      {"UpdateFlawed",
+       UpdateFlawed{"alice", plan, 1, digest_of("new"), Verdict::malformed, "x"},
+       {"update.refused", "update.refused", "update.refused", "update.refused", "update.refused"}},
+      {"WorkDeclined", WorkDeclined{"alice", plan, 1, "x"}, {"", "", "work.declined", "", ""}},
+  };
+}
+
+Story in_phase(std::size_t phase) {
+  Story story;
+  switch (phase) {
+    case 0:
+      story.submitted();
+      for (const char* name : {"alice", "bob", "carol"}) story.consented(name);
+      break;
+    case 1:
+      story.recruiting();
+      break;
+    case 2:
+      story.collecting();
+      break;
+    case 3:
+      story.aggregating();
+      break;
+    default:
+      story.evaluating();
+      break;
+  }
+  return story;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_pair_of_phase_and_event_has_a_decided_answer) {
+  for (std::size_t phase = 0; phase < std::variant_size_v<Phase>; ++phase) {
+    const Story story = in_phase(phase);
+    BOOST_REQUIRE(story.state.phase.index() == phase);
+    const std::vector<Row> rows = table(story);
+    BOOST_REQUIRE(rows.size() == std::variant_size_v<Event>);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      BOOST_REQUIRE(rows[i].event.index() == i);  // each kind of event, once
+      const Decision decision = decide(story.state, rows[i].event, story.now);
+      const std::string seen = decision.entries.empty() ? "" : decision.entries[0].kind;
+      BOOST_TEST(seen == rows[i].entries[phase],
+                 rows[i].name << " while " << name_of(story.state.phase) << ": expected '"
+                              << rows[i].entries[phase] << "', saw '" << seen << "'");
+      for (const ledger::Entry& entry : decision.entries)
+        BOOST_TEST(apply(story.state, entry).has_value());
+    }
+  }
+}
+
+BOOST_AUTO_TEST_SUITE_END()
