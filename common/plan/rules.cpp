@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/plan/rules.hpp"
+
+#include "common/base/text.hpp"
+
+namespace entente::plan {
+
+json::object rules_to_json(const Rules& rules) {
+  return {
+      {"cohort", rules.cohort},
+      {"deadline_seconds", rules.deadline.count()},
+      {"evaluation_deadline_seconds", rules.evaluation_deadline.count()},
+      {"evaluation_quorum", rules.evaluation_quorum},
+      {"examples_max", rules.examples_max},
+      {"grace_seconds", rules.grace.count()},
+      {"metrics_per_participant", rules.metrics_per_participant},
+      {"norm_max", rules.norm_max},
+      {"quorum", rules.quorum},
+      {"retries", rules.retries},
+      {"rounds", rules.rounds},
+      {"weighting", rules.weighting == Weighting::examples ? "examples" : "uniform"},
+  };
+}
+
+Result<Rules> rules_from_json(const json::value& value, std::string path) {
+  JsonReader reader(value, path);
+  const auto natural = [&reader](std::string_view key, std::int64_t least, std::int64_t most) {
+    return static_cast<std::uint32_t>(reader.integer(key, least, most));
+  };
+  const auto seconds = [&reader](std::string_view key, std::int64_t least) {
+    return std::chrono::seconds(reader.integer(key, least, wait_max.count()));
+  };
+  Rules rules;
+  rules.rounds = natural("rounds", 1, rounds_max);
+  rules.quorum = natural("quorum", 1, participants_max);
+  rules.cohort = natural("cohort", 1, participants_max);
+  rules.deadline = seconds("deadline_seconds", 1);
+  rules.grace = seconds("grace_seconds", 0);
+  rules.retries = natural("retries", 0, retries_max);
+  const std::string weighting = reader.text("weighting");
+  if (weighting == "uniform") {
+    rules.weighting = Weighting::uniform;
+  } else if (weighting != "examples") {
+    reader.fail("weighting", "expected \"examples\" or \"uniform\", saw " + in_quotes(weighting));
+  }
+  rules.examples_max =
+      static_cast<std::uint64_t>(reader.integer("examples_max", 1, examples_limit));
+  rules.norm_max = reader.number("norm_max", norm_least, norm_limit);
+  rules.evaluation_quorum = natural("evaluation_quorum", 0, participants_max);
+  rules.evaluation_deadline = seconds("evaluation_deadline_seconds", 1);
+  if (!reader.has("metrics_per_participant")) {
+    reader.fail("metrics_per_participant", "expected true or false, saw nothing");
+  }
+  rules.metrics_per_participant = reader.boolean_or("metrics_per_participant", false);
+  if (auto done = reader.finish(); !done) return done.error();
+  if (auto fits = check_rules(rules, path); !fits) return fits.error();
+  return rules;
+}
+
+Result<void> check_rules(const Rules& rules, std::string_view path) {
+  const auto above_cohort = [&](std::string_view what, std::uint32_t count) {
+    return Error{Errc::malformed, std::string(path) + ": expected " + std::string(what) +
+                                      " <= cohort, saw " + std::to_string(count) + " > " +
+                                      std::to_string(rules.cohort)};
+  };
+  if (rules.quorum > rules.cohort) return above_cohort("quorum", rules.quorum);
+  if (rules.evaluation_quorum > rules.cohort) {
+    return above_cohort("evaluation quorum", rules.evaluation_quorum);
+  }
+  return ok();
+}
+
+}  // namespace entente::plan

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the round core needs of a plan: how many, how long, how much. A value; it also stands in the
+// ledger, in the entry that submits the plan, so that the coordinator's state can be folded from
+// the ledger alone.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/base/json.hpp"
+#include "common/base/result.hpp"
+
+namespace entente::plan {
+
+inline constexpr std::int64_t rounds_max = 1'000'000;
+inline constexpr std::int64_t participants_max = 10'000;  // in one round
+inline constexpr std::int64_t retries_max = 1'000;
+inline constexpr std::chrono::seconds wait_max{30 * 86'400};
+inline constexpr std::int64_t examples_limit = std::int64_t{1} << 53U;
+inline constexpr double norm_least = 1e-12;
+inline constexpr double norm_limit = 1e30;
+
+enum class Weighting { examples, uniform };
+
+struct Rules {
+  std::uint32_t rounds = 1;
+  std::uint32_t quorum = 1;  // updates without which a round is not committed
+  std::uint32_t cohort = 1;  // participants asked in a round; >= quorum
+  std::chrono::seconds deadline{
+      600};  // from the opening of a round to its abandonment without a quorum
+  std::chrono::seconds grace{30};  // how long stragglers are waited for once the quorum is there
+  std::uint32_t retries = 3;       // times that one round may be opened again
+  Weighting weighting = Weighting::examples;
+  std::uint64_t examples_max = 1'000'000'000;  // more in one update is refused
+  double norm_max = 1e9;                       // an update of a larger Euclidean norm is refused
+  std::uint32_t evaluation_quorum = 0;  // evaluations that are waited for (0: as many as come)
+  std::chrono::seconds evaluation_deadline{300};
+  bool metrics_per_participant = false;  // whether the ledger may hold each participant's metrics
+  friend bool operator==(const Rules&, const Rules&) = default;
+};
+
+// Every field, durations in seconds.
+json::object rules_to_json(const Rules& rules);
+// The inverse. `path` names the value in errors, e.g. "entry 7: rules".
+// Errors: malformed - a member missing, unknown, of the wrong type or out of range; quorum or
+// evaluation_quorum > cohort.
+Result<Rules> rules_from_json(const json::value& value, std::string path);
+
+// What no single field shows: quorum <= cohort, evaluation_quorum <= cohort.
+// Errors: malformed - both names and both numbers.
+Result<void> check_rules(const Rules& rules, std::string_view path);
+
+}  // namespace entente::plan
