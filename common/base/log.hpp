@@ -12,6 +12,7 @@
 #include <initializer_list>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include "common/base/clock.hpp"
@@ -22,7 +23,23 @@ namespace entente {
 enum class LogFormat { text, json };
 enum class LogLevel { debug, info, warning, error, off };
 
-using LogFields = std::initializer_list<std::pair<std::string_view, boost::json::value>>;
+// A name and anything that has a JSON form; texts of every kind.
+struct LogField : std::pair<std::string_view, boost::json::value> {
+  template <class Value>
+  LogField(std::string_view key, const Value& value) : pair(key, json_of(value)) {}
+
+ private:
+  template <class Value>
+  static boost::json::value json_of(const Value& value) {
+    if constexpr (std::is_convertible_v<const Value&, std::string_view>) {
+      const std::string_view text(value);
+      return boost::json::value(boost::json::string_view(text.data(), text.size()));
+    } else {
+      return boost::json::value(value);
+    }
+  }
+};
+using LogFields = std::initializer_list<LogField>;
 
 // Call once, before the first thread. Until then: text, warning and above.
 void start_logging(LogFormat format, LogLevel least);
