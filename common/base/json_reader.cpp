@@ -183,6 +183,8 @@ bool JsonReader::boolean_or(std::string_view key, bool fallback) {
 
 JsonReader JsonReader::object(std::string_view key) {
   const json::value* value = require(key, "an object");
+  if (value != nullptr && !value->is_object())
+    fail(key, expected_saw("an object", describe(*value)));
   JsonReader reader(value == nullptr ? nothing : *value, path_of(key));
   if (failed_) reader.error_ = finish().error();
   return reader;

@@ -8,6 +8,7 @@
 #include <boost/json/serialize.hpp>
 #include <memory>
 
+#include "common/base/json.hpp"
 #include "common/base/text.hpp"
 
 namespace entente {
@@ -72,6 +73,22 @@ void log(LogLevel level, std::string_view event, LogFields fields) {
                  spdlog::string_view_t(log_line(out.format, level, now, event, fields)));
 }
 
+// JSON of a value; what has no canonical form (not a number, not UTF-8) or is too long, as a text
+// that describes it.
+std::string json_of(const json::value& value) {
+  const json::string* string = value.if_string();
+  if (string != nullptr && (string->size() > value_size_max_bytes || !is_utf8(*string))) {
+    return json::serialize(json::value(escaped(*string, value_size_max_bytes)));
+  }
+  if (auto text = canonical_json(value)) return *text;
+  if (value.is_int64() || value.is_uint64()) return describe(value);
+  return json::serialize(json::value(describe(value)));
+}
+
+std::string json_text(std::string_view text) {
+  return json_of(json::value(text));
+}
+
 // Whether a value needs no quotes in the text form.
 bool is_plain(std::string_view text) {
   return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
@@ -79,10 +96,9 @@ bool is_plain(std::string_view text) {
   });
 }
 
-std::string text_of(const boost::json::value& value) {
-  const boost::json::string* string = value.if_string();
-  const std::string text = string == nullptr ? boost::json::serialize(value)
-                                             : std::string(string->data(), string->size());
+std::string text_of(const json::value& value) {
+  const json::string* string = value.if_string();
+  const std::string text = string == nullptr ? json_of(value) : std::string(*string);
   if (is_plain(text) && text.size() <= value_size_max_bytes) return text;
   std::string between_quotes = "\"";
   for (const char c : escaped(text, value_size_max_bytes)) {
@@ -102,22 +118,11 @@ std::string text_line(LogLevel level, TimePoint time, std::string_view event, Lo
   return line;
 }
 
-// JSON's own escapes cover control characters; what is not UTF-8 has no JSON form.
-boost::json::value utf8_of(const boost::json::value& value) {
-  const boost::json::string* text = value.if_string();
-  if (text == nullptr) return value;
-  const std::string_view view(text->data(), text->size());
-  if (is_utf8(view) && view.size() <= value_size_max_bytes) return value;
-  return boost::json::value(escaped(view, value_size_max_bytes));
-}
-
 std::string json_line(LogLevel level, TimePoint time, std::string_view event, LogFields fields) {
-  boost::json::object line;
-  line["time"] = to_rfc3339(time);
-  line["level"] = name_of(level);
-  line["event"] = event;
-  for (const auto& [key, value] : fields) line.emplace(key, utf8_of(value));
-  return boost::json::serialize(line);
+  std::string line = "{\"time\":" + json_text(to_rfc3339(time)) +
+                     ",\"level\":" + json_text(name_of(level)) + ",\"event\":" + json_text(event);
+  for (const auto& [key, value] : fields) line += "," + json_text(key) + ":" + json_of(value);
+  return line + "}";
 }
 
 }  // namespace

@@ -49,8 +49,7 @@ Result<LogLevel> parse_log_level(std::string_view text);
 
 // One line without its end: what the functions below write at `time`.
 //     text  2026-11-23T16:00:00.123456Z info    update accepted participant=charite round=7
-//     json  {"time":"2026-...Z","level":"info","event":"update
-//     accepted","participant":"charite","round":7}
+//     json  {"time":"2026-...Z","level":"info","event":"update accepted","round":7}
 // Control characters and what is not UTF-8 are escaped: a value never begins a line of its own.
 // Fields are not named time, level or event.
 std::string log_line(LogFormat format, LogLevel level, TimePoint time, std::string_view event,
