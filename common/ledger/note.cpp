@@ -4,11 +4,11 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <optional>
 #include <vector>
 
 #include "common/base/assert.hpp"
 #include "common/base/bytes.hpp"
+#include "common/base/text.hpp"
 #include "common/crypto/hash.hpp"
 
 namespace entente::ledger {
@@ -22,52 +22,28 @@ constexpr std::size_t root_text_bytes = 44;
 
 using KeyId = std::array<std::byte, key_id_bytes>;
 
-// Takes one code point off the front of `text`; nothing when its front is not UTF-8.
-std::optional<char32_t> take_code_point(std::string_view& text) {
-  const auto lead = static_cast<unsigned char>(text.front());
-  const std::size_t size = lead < 0x80   ? 1
-                           : lead < 0xc2 ? 0
-                           : lead < 0xe0 ? 2
-                           : lead < 0xf0 ? 3
-                                         : 4;
-  if (size == 0 || lead > 0xf4 || text.size() < size) return std::nullopt;
-  auto point = static_cast<char32_t>(size == 1 ? lead : lead & (0x7fU >> size));
-  for (std::size_t i = 1; i < size; ++i) {
-    const auto next = static_cast<unsigned char>(text[i]);
-    if ((next & 0xc0U) != 0x80U) return std::nullopt;
-    point = (point << 6U) | (next & 0x3fU);
-  }
-  constexpr std::array<char32_t, 5> least{0, 0, 0x80, 0x800, 0x10000};
-  const bool surrogate = point >= 0xd800 && point <= 0xdfff;
-  if (point < least[size] || surrogate || point > 0x10ffff) return std::nullopt;
-  text.remove_prefix(size);
-  return point;
-}
+// Unicode's white space beyond ASCII, in UTF-8.
+constexpr std::array<std::string_view, 19> wide_spaces{
+    "\xc2\x85",     "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80", "\xe2\x80\x81",
+    "\xe2\x80\x82", "\xe2\x80\x83", "\xe2\x80\x84", "\xe2\x80\x85", "\xe2\x80\x86",
+    "\xe2\x80\x87", "\xe2\x80\x88", "\xe2\x80\x89", "\xe2\x80\x8a", "\xe2\x80\xa8",
+    "\xe2\x80\xa9", "\xe2\x80\xaf", "\xe2\x81\x9f", "\xe3\x80\x80"};
 
-// Unicode's White_Space.
-bool is_space(char32_t point) {
-  constexpr std::array<char32_t, 10> others{' ',    0x85,   0xa0,   0x1680, 0x2028,
-                                            0x2029, 0x202f, 0x205f, 0x3000, 0x7f};
-  return (point >= 0x09 && point <= 0x0d) || (point >= 0x2000 && point <= 0x200a) ||
-         std::find(others.begin(), others.end(), point) != others.end();
+bool is_control(char c) {
+  return static_cast<unsigned char>(c) < 0x20;
 }
 
 bool is_key_name(std::string_view name) {
-  if (name.empty()) return false;
-  while (!name.empty()) {
-    const auto point = take_code_point(name);
-    if (!point || *point < 0x20 || *point == U'+' || is_space(*point)) return false;
-  }
-  return true;
+  const auto contains = [name](std::string_view space) { return name.find(space) != name.npos; };
+  return !name.empty() && is_utf8(name) && name.find_first_of(" +") == name.npos &&
+         std::none_of(name.begin(), name.end(), is_control) &&
+         std::none_of(wide_spaces.begin(), wide_spaces.end(), contains);
 }
 
 // UTF-8 without any control character but the line end.
 bool is_note_text(std::string_view text) {
-  while (!text.empty()) {
-    const auto point = take_code_point(text);
-    if (!point || (*point < 0x20 && *point != U'\n') || *point == 0x7f) return false;
-  }
-  return true;
+  return is_utf8(text) &&
+         std::none_of(text.begin(), text.end(), [](char c) { return is_control(c) && c != '\n'; });
 }
 
 KeyId key_id(std::string_view name, const crypto::PublicKey& key) {
@@ -152,9 +128,8 @@ Result<std::uint64_t> parse_size(std::string_view text) {
   std::uint64_t size = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), size);
   const bool whole = failure == std::errc() && end == text.data() + text.size();
-  if (!whole || text.front() == '+' || (text.size() > 1 && text.front() == '0')) {
-    return no_checkpoint("the size is '" + std::string(text.substr(0, 32)) +
-                         "', expected a decimal number");
+  if (!whole || (text.size() > 1 && text.front() == '0')) {
+    return no_checkpoint("the size is " + in_quotes(text, 32) + ", expected a decimal number");
   }
   return size;
 }
