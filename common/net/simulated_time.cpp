@@ -30,9 +30,11 @@ std::optional<Instant> WaitList::earliest() const {
   return waiters_.begin()->first.first;
 }
 
-void WaitList::wake_first() {
-  auto first = waiters_.extract(waiters_.begin());
-  asio::post(first.mapped().executor, [done = std::move(first.mapped().done)] { done(true); });
+void WaitList::wake_until(Instant now) {
+  while (!waiters_.empty() && waiters_.begin()->first.first <= now) {
+    auto first = waiters_.extract(waiters_.begin());
+    asio::post(first.mapped().executor, [done = std::move(first.mapped().done)] { done(true); });
+  }
 }
 
 void WaitList::clear() {
@@ -62,7 +64,7 @@ bool SimulatedTime::step(Instant until) {
   const std::optional<Instant> next = waiting_->earliest();
   if (!next || *next > until) return worked;
   if (*next > now_) now_ = *next;
-  waiting_->wake_first();
+  waiting_->wake_until(now_);
   return true;
 }
 

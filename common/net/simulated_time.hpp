@@ -37,8 +37,9 @@ class WaitList {
   void cancel(const Key& key);
   // The earliest instant that is not `never`.
   std::optional<Instant> earliest() const;
-  // Wakes the first waiter. Precondition: earliest() has a value.
-  void wake_first();
+  // Wakes all whose instant has come, as the operating system would: who is cancelled after that
+  // has expired all the same.
+  void wake_until(Instant now);
   void clear();
 
  private:

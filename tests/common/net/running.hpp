@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Runs one coroutine to its end, in simulated time or on an io_context of its own.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <boost/test/unit_test.hpp>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "common/net/simulated_time.hpp"
+#include "common/net/task_group.hpp"
+
+namespace entente::net {
+
+template <class T>
+Async<void> catching(Async<T> operation, std::optional<Result<T>>* outcome,
+                     std::exception_ptr* thrown) {
+  try {
+    outcome->emplace(co_await std::move(operation));
+  } catch (...) {
+    *thrown = std::current_exception();
+  }
+  co_return ok();
+}
+
+// In simulated time; other coroutines go on meanwhile.
+template <class T>
+Result<T> run(SimulatedTime& time, Async<T> operation) {
+  std::optional<Result<T>> outcome;
+  std::exception_ptr thrown;
+  TaskGroup tasks(time.executor());
+  tasks.spawn("under test", catching(std::move(operation), &outcome, &thrown));
+  while (!outcome && !thrown && time.step()) {
+  }
+  if (thrown) std::rethrow_exception(thrown);
+  BOOST_REQUIRE_MESSAGE(outcome.has_value(), "the operation waits for ever");
+  while (tasks.size() > 0 && time.step(time.now())) {
+  }
+  return std::move(*outcome);
+}
+
+// In real time, until nothing is left to do.
+template <class T>
+Result<T> run(asio::io_context& context, Async<T> operation) {
+  std::optional<Result<T>> outcome;
+  std::exception_ptr thrown;
+  TaskGroup tasks(context.get_executor());
+  tasks.spawn("under test", catching(std::move(operation), &outcome, &thrown));
+  context.restart();
+  while (!outcome && !thrown && context.run_one() > 0) {
+  }
+  if (thrown) std::rethrow_exception(thrown);
+  BOOST_REQUIRE_MESSAGE(outcome.has_value(), "the operation waits for ever");
+  while (tasks.size() > 0 && context.run_one() > 0) {
+  }
+  return std::move(*outcome);
+}
+
+}  // namespace entente::net
