@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "common/crypto/hash.hpp"
+#include "common/crypto/openssl.hpp"
 #include "tests/common/crypto/federation.hpp"
 #include "tests/common/crypto/folder.hpp"
 
@@ -274,6 +275,17 @@ BOOST_AUTO_TEST_CASE(a_certificate_survives_pem_and_der) {
       "'CN=x,OU=member,O=hospitals.example', issued by 'CN=Issuing authority,O=hospitals.example', "
       "'spiffe://hospitals.example/member/x', 2000-01-01T00:00:00.000000Z to "
       "2100-01-01T00:00:00.000000Z, Ed25519");
+}
+
+BOOST_AUTO_TEST_CASE(a_certificate_over_another_kind_of_key_is_malformed) {
+  const Federation hospitals;
+  const std::shared_ptr<EVP_PKEY> rsa(EVP_PKEY_Q_keygen(nullptr, nullptr, "RSA", std::size_t{2048}),
+                                      EVP_PKEY_free);
+  const auto made = sign_certificate(hospitals.text("x"), PublicKey(rsa), hospitals.issuing.key,
+                                     &hospitals.issuing.certificate);
+  BOOST_REQUIRE(!made.has_value());
+  BOOST_TEST((made.error().code == Errc::malformed));
+  BOOST_TEST(contains(made.error().detail, "saw RSA of 2048 bits"), made.error().detail);
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_certificate_is_malformed) {
