@@ -61,7 +61,10 @@ std::string describe(const json::value& value);
 class JsonReader {
  public:
   // `path` names the value in errors: "plan.rounds", a file's name, or empty.
+  // Reads in place: the value must outlive the reader.
   JsonReader(const json::value& value, std::string path);
+  JsonReader(const json::object& object, std::string path);
+  JsonReader(json::value&& value, std::string path) = delete;
 
   // Whether the member is there; does not count as asking.
   bool has(std::string_view key) const;

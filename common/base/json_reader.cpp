@@ -78,6 +78,9 @@ JsonReader::JsonReader(const json::value& value, std::string path)
                                         : expected_saw("an object", describe(value)))};
 }
 
+JsonReader::JsonReader(const json::object& object, std::string path)
+    : object_(&object), path_(std::move(path)) {}
+
 std::string JsonReader::path_of(std::string_view key) const {
   return member_path(path_, key);
 }

@@ -54,7 +54,8 @@ class Story {
     const Decision decision = decide(state, event, now);
     for (const ledger::Entry& entry : decision.entries) {
       auto next = apply(state, entry);
-      BOOST_REQUIRE_MESSAGE(next.has_value(), next.has_error() ? next.error().detail : "");
+      const std::string why = next ? std::string() : next.error().detail;
+      BOOST_REQUIRE_MESSAGE(next.has_value(), why);
       state = *next;
       entries.push_back(entry);
     }

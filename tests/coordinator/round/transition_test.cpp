@@ -6,14 +6,6 @@
 #include "common/ledger/entry.hpp"
 #include "tests/coordinator/round/story.hpp"
 
-namespace entente::coordinator::round {
-
-static std::ostream& operator<<(std::ostream& out, const Answer& answer) {
-  return out << to_string(answer.verdict) << " (" << answer.reason << ")";
-}
-
-}  // namespace entente::coordinator::round
-
 namespace entente {
 static std::ostream& operator<<(std::ostream& out, Verdict verdict) {
   return out << to_string(verdict);
@@ -62,10 +54,10 @@ BOOST_AUTO_TEST_CASE(every_entry_survives_its_canonical_line) {
   story.happen(PlanCancelled{olga, story.plan, "enough"});
   for (const ledger::Entry& entry : story.entries) {
     auto again = ledger::decode_entry(ledger::encode_entry(entry).value());
-    BOOST_REQUIRE_MESSAGE(again.has_value(),
-                          entry.kind << ": " << (again ? "" : again.error().detail));
+    const std::string why = again ? std::string() : again.error().detail;
+    BOOST_REQUIRE_MESSAGE(again.has_value(), entry.kind << ": " << why);
     BOOST_TEST(again->kind == entry.kind);
-    BOOST_TEST((again->details == entry.details));
+    BOOST_TEST(canonical_json(again->details).value() == canonical_json(entry.details).value());
   }
 }
 
@@ -310,9 +302,7 @@ BOOST_AUTO_TEST_CASE(an_entry_that_the_state_could_not_have_produced_is_corrupti
         state = *next;
       }
     }
-    // A start more or less is no contradiction; each other entry is needed by a later one.
-    BOOST_TEST(refused == (story.entries[skipped].kind != kind::coordinator_started),
-               story.entries[skipped].kind << " dropped");
+    BOOST_TEST(refused, story.entries[skipped].kind << " dropped");
   }
 }
 
