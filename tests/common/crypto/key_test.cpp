@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(a_key_that_others_may_read_is_refused_with_the_remedy) {
   const Folder folder;
   const auto path = folder / "key.pem";
   BOOST_REQUIRE(must(PrivateKey::generate(KeyKind::ecdsa_p256)).save(path).has_value());
-  for (const mode_t mode : {0644, 0640, 0604, 0660, 0700}) {
+  for (const mode_t mode : {0644U, 0640U, 0604U, 0660U, 0700U}) {
     BOOST_REQUIRE(::chmod(path.c_str(), mode) == 0);
     const auto key = PrivateKey::load(path);
     BOOST_REQUIRE(!key.has_value());
