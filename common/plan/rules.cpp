@@ -47,11 +47,8 @@ Result<Rules> rules_from_json(const json::value& value, std::string path) {
       static_cast<std::uint64_t>(reader.integer("examples_max", 1, examples_limit));
   rules.norm_max = reader.number("norm_max", norm_least, norm_limit);
   rules.evaluation_quorum = natural("evaluation_quorum", 0, participants_max);
-  rules.evaluation_deadline = seconds("evaluation_deadline_seconds", 1);
-  if (!reader.has("metrics_per_participant")) {
-    reader.fail("metrics_per_participant", "expected true or false, saw nothing");
-  }
-  rules.metrics_per_participant = reader.boolean_or("metrics_per_participant", false);
+  rules.evaluation_deadline = seconds("evaluation_deadline_seconds", 0);
+  rules.metrics_per_participant = reader.boolean("metrics_per_participant");
   if (auto done = reader.finish(); !done) return done.error();
   if (auto fits = check_rules(rules, path); !fits) return fits.error();
   return rules;

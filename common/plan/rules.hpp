@@ -36,7 +36,7 @@ struct Rules {
   std::uint64_t examples_max = 1'000'000'000;  // more in one update is refused
   double norm_max = 1e9;                       // an update of a larger Euclidean norm is refused
   std::uint32_t evaluation_quorum = 0;  // evaluations that are waited for (0: as many as come)
-  std::chrono::seconds evaluation_deadline{300};
+  std::chrono::seconds evaluation_deadline{300};  // 0: nobody is asked
   bool metrics_per_participant = false;  // whether the ledger may hold each participant's metrics
   friend bool operator==(const Rules&, const Rules&) = default;
 };
