@@ -15,7 +15,6 @@
 
 namespace entente::coordinator {
 
-
 // `serve --config`
 struct DaemonConfiguration {
   std::string federation;

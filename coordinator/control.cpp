@@ -27,6 +27,18 @@ constexpr std::size_t causes_max = 16;  // kinds of strangers counted apart in o
 constexpr std::chrono::seconds work_retried_after{2};
 constexpr std::uint64_t space_reserve_bytes = 64U << 20U;  // for the ledger and plans
 
+// The log follows the ledger: one line an entry.
+void log_entry(const ledger::Entry& entry) {
+  const auto identity = parse_identity(entry.actor);
+  log_info(entry.kind,
+           {{"sequence", entry.sequence},
+            {"plan", entry.plan ? json::value(entry.plan->hex()) : json::value(nullptr)},
+            {"round", entry.round ? json::value(*entry.round) : json::value(nullptr)},
+            {"actor", identity ? identity->name : entry.actor},
+            {"outcome", entry.outcome},
+            {"reason", entry.reason}});
+}
+
 }  // namespace
 
 struct Control::State : std::enable_shared_from_this<Control::State> {
@@ -181,18 +193,19 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
     }
   }
   check_space();
-  auto answers = core->handle(events, surroundings(), clock->now());
-  if (!answers) {
+  auto outcome = core->handle(events, surroundings(), clock->now());
+  if (!outcome) {
     for (const Reply* reply : replies) {
       if (*reply) {
-        (*reply)(protocol::Answer{Verdict::busy, "not recorded: " + answers.error().detail,
+        (*reply)(protocol::Answer{Verdict::busy, "not recorded: " + outcome.error().detail,
                                   std::nullopt});
       }
     }
-    reopen_later(answers.error());
+    reopen_later(outcome.error());
     return false;
   }
-  for (std::size_t i = 0; i < replies.size(); ++i) answer((*answers)[i], *replies[i]);
+  for (const ledger::Entry& entry : outcome->entries) log_entry(entry);
+  for (std::size_t i = 0; i < replies.size(); ++i) answer(outcome->answers[i], *replies[i]);
   for (const Waiting& one : batch) {
     if (std::holds_alternative<StatusAsked>(one.question)) {
       one.reply(status_message(core->state(), core->log().size(), scenery()));

@@ -50,24 +50,23 @@ Result<Core> Core::open(Storage& storage, const std::string& federation,
   return core;
 }
 
-Result<std::vector<round::Answer>> Core::handle(std::span<const round::Event> events,
-                                                const round::Tick& surroundings, TimePoint now) {
+Result<Outcome> Core::handle(std::span<const round::Event> events, const round::Tick& surroundings,
+                             TimePoint now) {
   round::State state = state_;
-  std::vector<ledger::Entry> entries;
-  std::vector<round::Answer> answers;
+  Outcome outcome;
   for (const round::Event& event : events) {
     round::Decision decision = round::decide(state, event, now);
-    take(decision, state, entries);
-    answers.push_back(std::move(decision.answer));
+    take(decision, state, outcome.entries);
+    outcome.answers.push_back(std::move(decision.answer));
   }
   for (int i = 0; i < ticks_max; ++i) {
     const round::Decision decision = round::decide(state, surroundings, now);
     if (decision.entries.empty()) break;
-    take(decision, state, entries);
+    take(decision, state, outcome.entries);
   }
-  if (auto durable = log_.append(entries); !durable) return durable.error();
+  if (auto durable = log_.append(outcome.entries); !durable) return durable.error();
   state_ = std::move(state);
-  return answers;
+  return outcome;
 }
 
 }  // namespace entente::coordinator

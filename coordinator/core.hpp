@@ -16,6 +16,12 @@
 
 namespace entente::coordinator {
 
+// What a batch came to: one answer for each event, in order, and the entries that it made.
+struct Outcome {
+  std::vector<round::Answer> answers;
+  std::vector<ledger::Entry> entries;
+};
+
 class Core {
  public:
   // Folds the ledger in `storage` (begun when empty) into the state, and records the start.
