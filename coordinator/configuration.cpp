@@ -146,7 +146,7 @@ Result<OperatorConfiguration> read_operator_configuration(const fs::path& path) 
   JsonReader reader(values, place(path, "federation"));
   auto federation = read_federation(reader);
   configuration.coordinator = reader.text("coordinator", 512);
-  configuration.ledger_key = path.parent_path() / reader.text_or("ledger_key", "ledger.vkey");
+  configuration.ledger_key = path.parent_path() / reader.text_or("ledger_key", "ledger-key");
   if (auto done = reader.finish(); !done) return done.error();
   configuration.federation = std::move(*federation);
   auto identity = read_identity(*file, path);

@@ -36,8 +36,8 @@ class Core {
   // nothing follows, makes all entries durable with one sync, adopts the copy. One answer for each
   // event, in order. Errors: io - the entries may or may not be on disk: nothing was adopted,
   // nothing may be answered, and the Core must be opened again before anything else.
-  Result<std::vector<round::Answer>> handle(std::span<const round::Event> events,
-                                            const round::Tick& surroundings, TimePoint now);
+  Result<Outcome> handle(std::span<const round::Event> events, const round::Tick& surroundings,
+                         TimePoint now);
 
   const round::State& state() const { return state_; }
   const ledger::Log& log() const { return log_; }
