@@ -3,10 +3,10 @@
 // What the programs say to each other, as plain values. No generated type appears outside
 // protocol/codec.cpp.
 //
-// One request is outstanding in a session at a time: a client asks (OfferUpdate, AnswerPlan, ...)
-// and the next Answer is its answer; Agenda and Ping may come in between. Tensors never travel in
-// messages: they are named by digest and travel as data frames (Fetch, OfferUpdate, OfferPlan).
-// docs/protocol.md tells the story of a session.
+// Every request has exactly one answer. At most one upload (OfferUpdate, OfferPlan), one download
+// (Fetch) and one other request are outstanding in a session; Answer::stream says which of them it
+// answers. Agenda and Ping may come in between. Tensors never travel in messages: they are named by
+// digest and travel as data frames. docs/protocol.md tells the story of a session.
 #pragma once
 
 #include <chrono>
@@ -43,12 +43,14 @@ struct Hello {
   std::string software;
 };
 // Asks for the blob named `digest` (plan or model) from byte `offset` on, as data frames of
-// `stream`.
+// `stream`. Answered by Serving, data and their end; or by Answer when there is no such blob.
 struct Fetch {
   std::uint8_t stream = 0;
   Digest digest;
   std::uint64_t offset = 0;
 };
+// The stream's sender (of an upload) stops, or its receiver (of a download) wants no more. Answered
+// by Answer, unless the stream's answer or end was already on its way.
 struct StopStream {
   std::uint8_t stream = 0;
 };
@@ -152,6 +154,7 @@ struct Answer {
   Verdict verdict = Verdict::not_now;
   std::string reason;
   std::optional<ledger::Receipt> receipt;  // of the entry that the request made
+  std::uint8_t stream = 0;  // of the OfferUpdate, OfferPlan or Fetch that it answers; else 0
 };
 // Before the data frames that answer a Fetch.
 struct Serving {
@@ -195,8 +198,8 @@ struct Status {
   std::chrono::milliseconds closes_in{0};
   std::uint64_t ledger_entries = 0;
   std::string problem;  // what keeps it from going on ("disk full: ..."), empty when nothing does
-  std::vector<PlanStatus> plans;                // the latest 16
-  std::vector<RoundStatus> rounds;              // of the running or last plan, the latest 64
+  std::vector<PlanStatus> plans;                // the latest, at most status_plans_max
+  std::vector<RoundStatus> rounds;              // of the running or last plan, the latest
   std::vector<ParticipantStatus> participants;  // at most status_participants_max
 };
 
