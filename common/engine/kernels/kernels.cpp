@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The kernel table of one instruction set: compiled once for each, with ENTENTE_KERNELS set to its
+// name.
+#include "common/engine/kernels.hpp"
+#include "common/engine/kernels/elementwise.hpp"
+#include "common/engine/kernels/pooling.hpp"
+#include "common/engine/kernels/product.hpp"
+
+namespace entente::engine {
+namespace {
+
+template <class S>
+constexpr Kernels<S> table() {
+  Kernels<S> kernels{};
+  kernels.product = &multiply<S>;
+  kernels.transpose = &transpose<S>;
+  kernels.column_sums = &column_sums<S>;
+  kernels.relu = &relu<S>;
+  kernels.relu_gradient = &relu_gradient<S>;
+  kernels.add = &add<S>;
+  kernels.max_pool = &max_pool<S>;
+  kernels.max_pool_gradient = &max_pool_gradient<S>;
+  kernels.softmax = &softmax<S>;
+  kernels.cross_entropy = &cross_entropy<S>;
+  kernels.all_finite = &all_finite<S>;
+  kernels.sgd = &sgd<S>;
+  return kernels;
+}
+
+}  // namespace
+
+namespace ENTENTE_KERNELS {
+
+extern const Kernels<float> kernels_float32;
+constexpr Kernels<float> kernels_float32 = table<float>();
+
+#ifdef ENTENTE_KERNELS_FLOAT64
+extern const Kernels<double> kernels_float64;
+constexpr Kernels<double> kernels_float64 = table<double>();
+#endif
+
+}  // namespace ENTENTE_KERNELS
+}  // namespace entente::engine

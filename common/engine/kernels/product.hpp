@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The one product behind dense layers and convolutions: tiles of rows x columns held in registers.
+//
+// For each block of steps that fits the first-level cache, for each panel of columns, for each tile
+// of rows: c's tile is loaded (or started from the bias), all steps are added in order, and it is
+// stored. Panels that are cut off at the right edge, or that many rows will use, are copied
+// together first.
+#pragma once
+
+#include "common/engine/kernels/vector.hpp"
+
+namespace entente::engine {
+namespace {
+
+inline constexpr std::size_t steps_in_cache = 256;
+inline constexpr std::size_t rows_worth_packing = 48;
+
+// Tiles: as many accumulators as the registers hold beside the vectors of b and one of a.
+inline constexpr std::size_t tile_vectors_max = vector_bytes == 64 ? 4 : 2;
+constexpr std::size_t tile_rows_max(std::size_t vectors) {
+  if (vector_bytes == 64) return vectors == 4 ? 7 : 14;
+  return vectors == 2 ? 6 : 12;
+}
+
+// One tile's share of a product: `bias` and `relu` as they apply to this block of steps.
+template <class S>
+struct Tile {
+  const S* a;
+  std::size_t a_row, a_segment, a_step;
+  const S* b;
+  std::size_t b_segment, b_step;
+  S* c;
+  std::size_t c_row;
+  std::size_t segments, steps;
+  const S* bias;
+  bool accumulate, relu;
+};
+
+template <class S, std::size_t rows, std::size_t vectors>
+void multiply_tile(const Tile<S>& tile) {
+  Vector<S> sums[rows][vectors];
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < rows; ++i) {
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < vectors; ++j) {
+      if (tile.accumulate) {
+        sums[i][j] = load(tile.c + i * tile.c_row + j * lanes<S>);
+      } else if (tile.bias != nullptr) {
+        sums[i][j] = load(tile.bias + j * lanes<S>);
+      } else {
+        sums[i][j] = Vector<S>{};
+      }
+    }
+  }
+  const std::size_t a_row = tile.a_row;
+  for (std::size_t segment = 0; segment < tile.segments; ++segment) {
+    const S* a = tile.a + segment * tile.a_segment;
+    const S* b = tile.b + segment * tile.b_segment;
+    for (std::size_t step = 0; step < tile.steps; ++step) {
+      Vector<S> right[vectors];
+#pragma GCC unroll 4
+      for (std::size_t j = 0; j < vectors; ++j) right[j] = load(b + j * lanes<S>);
+#pragma GCC unroll 16
+      for (std::size_t i = 0; i < rows; ++i) {
+        const S left = a[i * a_row];
+#pragma GCC unroll 4
+        for (std::size_t j = 0; j < vectors; ++j) sums[i][j] += left * right[j];
+      }
+      a += tile.a_step;
+      b += tile.b_step;
+    }
+  }
+#pragma GCC unroll 16
+  for (std::size_t i = 0; i < rows; ++i) {
+#pragma GCC unroll 4
+    for (std::size_t j = 0; j < vectors; ++j) {
+      if (tile.relu) sums[i][j] = sums[i][j] < S{0} ? Vector<S>{} : sums[i][j];
+      store(sums[i][j], tile.c + i * tile.c_row + j * lanes<S>);
+    }
+  }
+}
+
+template <class S>
+using TileFunction = void (*)(const Tile<S>&);
+
+// multiply_tile for 1 .. tile_rows_max(vectors) rows.
+template <class S, std::size_t vectors>
+struct TileFunctions {
+  TileFunction<S> of_rows[tile_rows_max(vectors) + 1] = {};
+  constexpr TileFunctions() { fill<1>(); }
+  template <std::size_t rows>
+  constexpr void fill() {
+    of_rows[rows] = &multiply_tile<S, rows, vectors>;
+    if constexpr (rows < tile_rows_max(vectors)) fill<rows + 1>();
+  }
+};
+template <class S, std::size_t vectors>
+inline constexpr TileFunctions<S, vectors> tile_functions{};
+
+// The steps of a product that are worked on at once: some segments whole, or a part of one.
+struct StepBlock {
+  std::size_t first_segment, segments, first_step, steps;
+  bool first, last;
+};
+
+// A panel of columns: `columns` of them count, the rest of the vectors is padding.
+template <class S>
+struct Panel {
+  const S* b;
+  std::size_t b_segment, b_step;
+  std::size_t first, columns;
+};
+
+template <class S, std::size_t vectors>
+void multiply_cut_tile(Tile<S> tile, std::size_t rows, std::size_t columns) {
+  constexpr std::size_t width = vectors * lanes<S>;
+  alignas(64) S whole[tile_rows_max(vectors) * width];
+  S* const c = tile.c;
+  const std::size_t c_row = tile.c_row;
+  if (tile.accumulate) {
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t j = 0; j < width; ++j)
+        whole[i * width + j] = j < columns ? c[i * c_row + j] : S{0};
+    }
+  }
+  tile.c = whole;
+  tile.c_row = width;
+  tile_functions<S, vectors>.of_rows[rows](tile);
+  for (std::size_t i = 0; i < rows; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) c[i * c_row + j] = whole[i * width + j];
+  }
+}
+
+template <class S, std::size_t vectors>
+void multiply_panel(const Product<S>& product, const StepBlock& block, const Panel<S>& panel) {
+  constexpr std::size_t width = vectors * lanes<S>;
+  const bool cut = panel.columns < width;
+  alignas(64) S bias[width] = {};
+  if (product.bias != nullptr) {
+    for (std::size_t j = 0; j < panel.columns; ++j) bias[j] = product.bias[panel.first + j];
+  }
+  Tile<S> tile{};
+  tile.a_row = product.a_row;
+  tile.a_segment = product.a_segment;
+  tile.a_step = product.a_step;
+  tile.b = panel.b;
+  tile.b_segment = panel.b_segment;
+  tile.b_step = panel.b_step;
+  tile.c_row = product.c_row;
+  tile.segments = block.segments;
+  tile.steps = block.steps;
+  tile.bias = product.bias != nullptr ? bias : nullptr;
+  tile.accumulate = product.accumulate || !block.first;
+  tile.relu = product.relu && block.last;
+  const std::size_t tiles = (product.rows + tile_rows_max(vectors) - 1) / tile_rows_max(vectors);
+  const S* a =
+      product.a + block.first_segment * product.a_segment + block.first_step * product.a_step;
+  for (std::size_t group = 0; group < product.groups; ++group) {
+    for (std::size_t i = 0; i < tiles; ++i) {
+      const std::size_t row = product.rows * i / tiles;
+      const std::size_t rows = product.rows * (i + 1) / tiles - row;
+      tile.a = a + group * product.a_group + row * product.a_row;
+      tile.c = product.c + group * product.c_group + row * product.c_row + panel.first;
+      if (cut) {
+        multiply_cut_tile<S, vectors>(tile, rows, panel.columns);
+      } else {
+        tile_functions<S, vectors>.of_rows[rows](tile);
+      }
+    }
+  }
+}
+
+template <class S>
+void pack_panel(const StepBlock& block, Panel<S>& panel, std::size_t width, S* packed) {
+  for (std::size_t segment = 0; segment < block.segments; ++segment) {
+    for (std::size_t step = 0; step < block.steps; ++step) {
+      const S* from = panel.b + segment * panel.b_segment + step * panel.b_step;
+      S* to = packed + (segment * block.steps + step) * width;
+      if (panel.columns == width) {
+        for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
+      } else {
+        for (std::size_t j = 0; j < width; ++j) to[j] = j < panel.columns ? from[j] : S{0};
+      }
+    }
+  }
+  panel.b = packed;
+  panel.b_segment = block.steps * width;
+  panel.b_step = width;
+}
+
+template <class S>
+void multiply_block(const Product<S>& product, const StepBlock& block) {
+  static_assert(tile_vectors_max * lanes<S> <= panel_columns_max);
+  alignas(64) S packed[steps_in_cache * panel_columns_max];
+  const S* b =
+      product.b + block.first_segment * product.b_segment + block.first_step * product.b_step;
+  for (std::size_t column = 0; column < product.columns;) {
+    std::size_t vectors = tile_vectors_max;
+    while (vectors > 1 && column + vectors * lanes < S >> product.columns) vectors /= 2;
+    const std::size_t width = vectors * lanes<S>;
+    Panel<S> panel{b + column, product.b_segment, product.b_step, column,
+                   smaller(width, product.columns - column)};
+    const bool scattered = product.b_step > width;
+    if (panel.columns < width ||
+        (scattered && product.groups * product.rows > rows_worth_packing)) {
+      pack_panel(block, panel, width, packed);
+    }
+    if (vectors == 1) multiply_panel<S, 1>(product, block, panel);
+    if (vectors == 2) multiply_panel<S, 2>(product, block, panel);
+    if constexpr (tile_vectors_max == 4) {
+      if (vectors == 4) multiply_panel<S, 4>(product, block, panel);
+    }
+    column += panel.columns;
+  }
+}
+
+template <class S>
+void multiply(const Product<S>& product) {
+  const std::size_t together = product.steps < steps_in_cache ? steps_in_cache / product.steps : 1;
+  for (std::size_t segment = 0; segment < product.segments; segment += together) {
+    for (std::size_t step = 0; step < product.steps; step += steps_in_cache) {
+      const std::size_t segments = smaller(together, product.segments - segment);
+      const std::size_t steps = smaller(steps_in_cache, product.steps - step);
+      const bool last = segment + segments == product.segments && step + steps == product.steps;
+      multiply_block(product,
+                     StepBlock{segment, segments, step, steps, segment == 0 && step == 0, last});
+    }
+  }
+}
+
+}  // namespace
+}  // namespace entente::engine

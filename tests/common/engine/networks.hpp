@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Small networks and repeatable random data for the engine's tests.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/random.hpp"
+#include "common/engine/network.hpp"
+
+namespace entente::engine {
+
+inline LayerSpec dense(std::string name, std::uint64_t units,
+                       Activation activation = Activation::linear) {
+  Dense layer;
+  layer.units = units;
+  layer.activation = activation;
+  return {std::move(name), layer};
+}
+
+inline LayerSpec convolution(std::string name, std::uint64_t filters,
+                             std::array<std::uint64_t, 2> kernel_size, Padding padding,
+                             std::array<std::uint64_t, 2> strides = {1, 1},
+                             Activation activation = Activation::linear) {
+  Conv2D layer;
+  layer.filters = filters;
+  layer.kernel_size = kernel_size;
+  layer.padding = padding;
+  layer.strides = strides;
+  layer.activation = activation;
+  return {std::move(name), layer};
+}
+
+inline LayerSpec pooling(std::array<std::uint64_t, 2> size, std::array<std::uint64_t, 2> strides,
+                         Padding padding) {
+  return {"pool", MaxPooling2D{size, strides, padding}};
+}
+
+inline LayerSpec flatten() {
+  return {"flatten", Flatten{}};
+}
+inline LayerSpec activation(Activation kind) {
+  return {"activation", ActivationLayer{kind}};
+}
+
+inline std::vector<LayerSpec> mlp_layers() {
+  return {dense("first", 200, Activation::relu), dense("second", 200, Activation::relu),
+          dense("third", 10, Activation::softmax)};
+}
+
+inline std::vector<LayerSpec> cnn_layers() {
+  return {convolution("one", 16, {3, 3}, Padding::same, {1, 1}, Activation::relu),
+          pooling({2, 2}, {2, 2}, Padding::valid),
+          convolution("two", 32, {3, 3}, Padding::same, {1, 1}, Activation::relu),
+          pooling({2, 2}, {2, 2}, Padding::valid),
+          flatten(),
+          dense("three", 64, Activation::relu),
+          dense("four", 10, Activation::softmax)};
+}
+
+inline Network network_of(const Shape& input, const std::vector<LayerSpec>& layers,
+                          std::optional<Isa> isa = std::nullopt) {
+  return Network::compile(input, layers, isa).value();
+}
+
+// Uniform on [-1, 1).
+template <class S>
+std::vector<S> random_values(std::size_t count, std::uint64_t seed) {
+  Random random(seed);
+  std::vector<S> values(count);
+  for (S& value : values) value = static_cast<S>(2.0 * random.uniform() - 1.0);
+  return values;
+}
+
+inline std::vector<std::uint32_t> random_labels(std::size_t count, std::size_t classes,
+                                                std::uint64_t seed) {
+  Random random(seed, 1);
+  std::vector<std::uint32_t> labels(count);
+  for (std::uint32_t& label : labels) label = static_cast<std::uint32_t>(random.below(classes));
+  return labels;
+}
+
+}  // namespace entente::engine
