@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Model descriptions as Keras writes them (`model.to_json()`, Keras 2 and 3), read into the
+// engine's layers.
+//
+// Supported: Sequential models of InputLayer, Dense, Conv2D, MaxPooling2D, Flatten, Activation,
+// ReLU and Softmax, channels last, float32, ending in softmax (alone or as the last Dense's
+// activation). Anything in the file that would change what the model computes or how it learns is
+// either honoured or an error with its place; what changes neither (names of modules, how it was
+// compiled, seeds of initialisers: the plan has its own) is passed over, by name. Unknown members
+// are errors.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/json.hpp"
+#include "common/base/result.hpp"
+#include "common/engine/network.hpp"
+
+namespace entente::model {
+
+inline constexpr std::size_t model_max_bytes = std::size_t{4} << 20U;
+inline constexpr std::size_t layers_max = 1000;
+
+struct ModelSpec {
+  std::string name;
+  engine::Shape input;
+  std::vector<engine::LayerSpec> layers;
+  json::value document;  // as given: what a plan embeds
+};
+
+// Reads a model description; `path` names it in errors: "model.config.layers[2].config.padding:
+// expected ...". Whether the layers fit together is compile's to say. Errors: malformed - not such
+// a description, or something that is not supported.
+Result<ModelSpec> read_model(const json::value& document, std::string_view path = "model");
+
+// The same from a file's text.
+Result<ModelSpec> parse_model(std::string_view text, std::string_view path = "model");
+
+// Errors: invalid_argument - layers that do not fit together, no softmax at the end.
+Result<engine::Network> compile(const ModelSpec& model);
+
+}  // namespace entente::model

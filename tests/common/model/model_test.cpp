@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/model/model.hpp"
+
+#include <array>
+#include <boost/test/unit_test.hpp>
+#include <fstream>
+#include <sstream>
+
+namespace entente::model {
+namespace {
+
+std::string file_text(const std::string& name) {
+  std::ifstream file(std::string(ENTENTE_TESTS_FOLDER) + "/vectors/models/" + name);
+  BOOST_REQUIRE(file.is_open());
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// The Keras 3 file with `from` replaced once.
+Result<ModelSpec> altered(const std::string& from, const std::string& to) {
+  std::string text = file_text("keras3_cnn.json");
+  const std::size_t at = text.find(from);
+  BOOST_REQUIRE(at != std::string::npos);
+  text.replace(at, from.size(), to);
+  return parse_model(text);
+}
+
+std::string error_after(const std::string& from, const std::string& to) {
+  const auto model = altered(from, to);
+  return model ? "accepted" : model.error().detail;
+}
+
+bool says(const std::string& text, std::string_view part) {
+  BOOST_TEST_INFO(text);
+  return text.find(part) != std::string::npos;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(model_descriptions)
+
+BOOST_AUTO_TEST_CASE(
+    a_keras_2_file_and_a_keras_3_file_of_one_model_compile_to_the_same_parameters) {
+  const auto two = parse_model(file_text("keras2_cnn.json"));
+  const auto three = parse_model(file_text("keras3_cnn.json"));
+  BOOST_TEST_REQUIRE(two.has_value(), (two ? "" : two.error().detail));
+  BOOST_TEST_REQUIRE(three.has_value(), (three ? "" : three.error().detail));
+  const auto old_network = compile(*two), new_network = compile(*three);
+  BOOST_TEST_REQUIRE(old_network.has_value());
+  BOOST_TEST_REQUIRE(new_network.has_value());
+  BOOST_TEST((old_network->layout() == new_network->layout()));
+  BOOST_TEST(old_network->parameter_count() == 105'866U);
+  BOOST_TEST(old_network->class_count() == 10U);
+  BOOST_TEST((old_network->input_shape() == engine::Shape{28, 28, 1}));
+  BOOST_TEST(old_network->layout().tensors()[0].name == "conv2d/kernel");
+  BOOST_TEST((old_network->layout().tensors()[0].shape == std::vector<std::uint64_t>{3, 3, 1, 16}));
+}
+
+BOOST_AUTO_TEST_CASE(what_a_keras_file_says_arrives_in_the_layers) {
+  const ModelSpec model = parse_model(file_text("keras3_cnn.json")).value();
+  BOOST_TEST(model.name == "small_cnn");
+  BOOST_TEST(model.layers.size() == 8U);
+  const auto& first = std::get<engine::Conv2D>(model.layers[0].kind);
+  BOOST_TEST(first.filters == 16U);
+  BOOST_TEST((first.padding == engine::Padding::same));
+  BOOST_TEST((first.activation == engine::Activation::relu));
+  BOOST_TEST((first.kernel_initializer.kind == engine::Initializer::Kind::scaled_truncated_normal));
+  BOOST_TEST(first.kernel_initializer.first == 2.0);
+  const auto& pooled = std::get<engine::MaxPooling2D>(model.layers[1].kind);
+  BOOST_TEST((pooled.strides == std::array<std::uint64_t, 2>{2, 2}));
+  BOOST_TEST(std::get<engine::Dense>(model.layers[5].kind).bias_initializer.first == 0.1);
+  BOOST_TEST((std::get<engine::ActivationLayer>(model.layers[7].kind).activation ==
+              engine::Activation::softmax));
+}
+
+BOOST_AUTO_TEST_CASE(a_first_layer_with_its_own_input_shape_needs_no_input_layer) {
+  const auto model = parse_model(R"({"class_name":"Sequential","config":{"name":"m","layers":[
+    {"class_name":"Dense","config":{"name":"only","batch_input_shape":[null,30],"units":2,"activation":"softmax",
+     "kernel_initializer":"glorot_uniform"}}]}})");
+  BOOST_TEST_REQUIRE(model.has_value());
+  BOOST_TEST((model->input == engine::Shape{30}));
+  BOOST_TEST(compile(*model)->parameter_count() == 62U);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_that_was_built_without_an_input_layer_takes_its_built_shape) {
+  const auto model =
+      parse_model(R"({"class_name":"Sequential","config":{"build_input_shape":[null,30],"layers":[
+    {"class_name":"Dense","config":{"name":"only","units":2,"activation":"softmax"}}]}})");
+  BOOST_TEST_REQUIRE(model.has_value());
+  BOOST_TEST((model->input == engine::Shape{30}));
+}
+
+BOOST_AUTO_TEST_CASE(errors_name_the_place_what_was_expected_and_what_was_seen) {
+  BOOST_TEST(says(error_after(R"("padding": "same")", R"("padding": "full")"),
+                  "model.config.layers[1].config.padding: expected 'same' or 'valid', saw 'full'"));
+  BOOST_TEST(says(error_after(R"("filters": 16)", R"("filters": -1)"),
+                  "model.config.layers[1].config.filters: expected"));
+  BOOST_TEST(says(error_after(R"("class_name": "Flatten")", R"("class_name": "LSTM")"),
+                  "model.config.layers[5].class_name: layer 'LSTM' is not supported; supported: "
+                  "Activation, Conv2D"));
+  BOOST_TEST(says(error_after(R"("filters": 16)", R"("filtres": 16)"), "did you mean"));
+  BOOST_TEST(
+      says(error_after(R"("data_format": "channels_last")", R"("data_format": "channels_first")"),
+           "data_format: expected 'channels_last', saw 'channels_first'"));
+  BOOST_TEST(says(error_after(R"("strides": [1, 1])", R"("strides": [1, 0])"),
+                  "strides: expected an integer from 1"));
+  BOOST_TEST(says(error_after(R"("strides": [1, 1])", R"("strides": [1, 1, 1])"),
+                  "strides: expected a list of two"));
+  BOOST_TEST(says(error_after(R"("groups": 1)", R"("groups": 2)"), "groups: only 1 is supported"));
+  BOOST_TEST(says(error_after(R"("dilation_rate": [1, 1])", R"("dilation_rate": [2, 2])"),
+                  "dilation_rate: only 1"));
+  BOOST_TEST(says(
+      error_after(R"("batch_shape": [null, 28, 28, 1])", R"("batch_shape": [null, null, 28, 1])"),
+      "batch_shape[1]: expected an integer from 1, saw null"));
+  BOOST_TEST(says(
+      error_after(R"("kernel_regularizer": null)", R"("kernel_regularizer": {"class_name": "L2"})"),
+      "kernel_regularizer: is not supported yet; expected null"));
+  BOOST_TEST(says(error_after(R"("trainable": true)", R"("trainable": false)"),
+                  "trainable: only true is supported"));
+  BOOST_TEST(says(error_after(R"("activation": "relu")", R"("activation": "gelu")"),
+                  "activation: expected 'linear', 'relu' or 'softmax', saw 'gelu'"));
+  BOOST_TEST(says(
+      error_after(R"("class_name": "HeNormal")", R"("class_name": "Orthogonal")"),
+      "kernel_initializer: initialiser 'Orthogonal' is not supported; supported: GlorotUniform"));
+  BOOST_TEST(says(error_after(R"("class_name": "Sequential")", R"("class_name": "Functional")"),
+                  "model.class_name: expected 'Sequential', saw 'Functional'"));
+  BOOST_TEST(says(error_after(R"("name": "float32")", R"("name": "mixed_float16")"),
+                  "dtype: expected 'float32'"));
+  BOOST_TEST(says(error_after(R"("layers": [)", R"("layers": [7, )"),
+                  "model.config.layers[0]: expected an object, saw 7"));
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_model_at_all_is_one_clear_line) {
+  for (const std::string_view text :
+       {"", "[]", "{}", "null", "{\"class_name\": 3}", "{\"class_name\":\"Sequential\"}",
+        R"({"class_name":"Sequential","config":{"layers":[]}})",
+        R"({"class_name":"Sequential","config":{"layers":{}}})"}) {
+    const auto model = parse_model(text);
+    BOOST_TEST_REQUIRE(!model.has_value(), text);
+    BOOST_TEST((model.error().code == Errc::malformed));
+    BOOST_TEST(model.error().detail.find("model") == 0U, model.error().detail);
+    BOOST_TEST(model.error().detail.find('\n') == std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_model_without_any_input_shape_says_how_to_get_one) {
+  const auto model = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+    {"class_name":"Dense","config":{"name":"only","units":2,"activation":"softmax"}}]}})");
+  BOOST_TEST_REQUIRE(!model.has_value());
+  BOOST_TEST(says(model.error().detail, "no input shape; put an InputLayer first"));
+}
+
+BOOST_AUTO_TEST_CASE(layers_that_do_not_fit_together_are_an_error_of_compile_that_names_the_layer) {
+  const auto model = altered(R"("class_name": "Flatten")", R"("class_name": "ReLU")");
+  BOOST_TEST_REQUIRE(!model.has_value());  // Flatten's data_format is not ReLU's
+  const auto flat = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+    {"class_name":"InputLayer","config":{"name":"in","batch_shape":[null,8,8,1]}},
+    {"class_name":"Dense","config":{"name":"head","units":2,"activation":"softmax"}}]}})");
+  BOOST_TEST_REQUIRE(flat.has_value());
+  const auto network = compile(*flat);
+  BOOST_TEST_REQUIRE(!network.has_value());
+  BOOST_TEST(says(network.error().detail,
+                  "model: layer 'head': Dense needs a flat input, but gets (8, 8, 1)"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace entente::model
