@@ -3,6 +3,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include "common/base/file.hpp"
+#include "tests/common/crypto/folder.hpp"
 #include "tests/common/ledger/ledger_fixture.hpp"
 
 namespace entente::ledger {
@@ -206,21 +208,37 @@ BOOST_AUTO_TEST_CASE(recovery_itself_may_fail_at_any_write_and_be_repeated) {
 }
 
 BOOST_AUTO_TEST_CASE(a_ledger_in_a_real_folder_reads_back) {
-  const auto folder = std::filesystem::temp_directory_path() /
-                      ("entente-log-test-" + std::to_string(std::hash<std::string>()(line_at(0))) +
-                       "-" + std::to_string(reinterpret_cast<std::uintptr_t>(this)));
+  const crypto::testing::Folder folder;
   {
-    auto disk = open_storage(folder);
+    auto disk = open_storage(folder.path());
     Log log = Log::open(*disk, ledger_origin(federation), key, sink(), 1000).value();
     log.append(entries_from(0, 10)).value();
     BOOST_TEST(log.line(9).value() == line_at(9));
   }
-  auto disk = open_storage(folder);
+  auto disk = open_storage(folder.path());
   const Log log = Log::open(*disk, ledger_origin(federation), key, sink(), 1000).value();
   BOOST_TEST((seen == entries_from(0, 10)));
   BOOST_TEST(verify_ledger(*disk, verifier(), sink()).value().entries == 10U);
   BOOST_TEST((read_verifier_key(*disk).value().text() == verifier().text()));
-  std::filesystem::remove_all(folder);
+}
+
+// Should: be read as it is by every later version.
+BOOST_AUTO_TEST_CASE(the_frozen_ledger_of_the_first_form_reads_and_would_be_written_again) {
+  const std::filesystem::path vectors =
+      std::filesystem::path(ENTENTE_TESTS_FOLDER) / "vectors" / "ledger-1";
+  const auto frozen = open_storage(vectors);
+  BOOST_TEST(verify_ledger(*frozen, verifier(), sink()).value().entries == 5U);
+  BOOST_TEST((seen == entries_from(0, 5)));
+  const auto receipt =
+      parse_receipt(read_text(vectors / "entry-3.tlog-proof", receipt_max_bytes).value());
+  BOOST_TEST((check_receipt(receipt.value(), verifier()).value() == entry_at(3)));
+
+  segment_bytes = 1200;
+  found(5);
+  for (const char* name : {"entries-000000.jsonl", "entries-000001.jsonl", "entries-000002.jsonl",
+                           "checkpoint", "key"}) {
+    BOOST_TEST(storage.content(name) == read_text(vectors / name, 1U << 20U).value(), name);
+  }
 }
 
 BOOST_AUTO_TEST_SUITE_END()
