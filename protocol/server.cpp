@@ -4,158 +4,220 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/file.hpp"
-#include "protocol/limits.hpp"
+#include "common/base/log.hpp"
+#include "protocol/server_state.hpp"
 
 namespace entente::protocol {
-
-using net::Async;
-
 namespace {
 
-constexpr std::size_t fetches_max = 4;  // asked for and not yet begun
+using net::Async;
+using net::with_deadline;
 
-struct OfferView {
-  std::uint8_t stream = 0;
-  std::uint64_t size_bytes = 0;
-};
-
-std::optional<OfferView> offer_in(const Message& message) {
-  if (const auto* update = std::get_if<OfferUpdate>(&message))
-    return OfferView{update->stream, update->size_bytes};
-  if (const auto* plan = std::get_if<OfferPlan>(&message))
-    return OfferView{plan->stream, plan->size_bytes};
-  return std::nullopt;
+Error no_common_version(const Hello& hello) {
+  return {Errc::rejected, "expected protocol version " + std::to_string(version_least) + " to " +
+                              std::to_string(version_most) + ", saw " +
+                              std::to_string(hello.version_least) + " to " +
+                              std::to_string(hello.version_most) + ": update the older program"};
 }
+
+// However a task ends, run() hears of it.
+template <class State>
+struct Leaving {
+  Leaving(std::shared_ptr<State> of, bool State::*which) : state(std::move(of)), flag(which) {}
+  ~Leaving() {
+    (*state).*flag = true;
+    state->end({Errc::closed, "a task of the session ended"});
+  }
+  Leaving(const Leaving&) = delete;
+  Leaving& operator=(const Leaving&) = delete;
+  std::shared_ptr<State> state;
+  bool State::*flag;
+};
 
 }  // namespace
 
-// An upload from its offer to its answer.
-struct ServerSession::Upload {
-  Upload(Message what, OfferView view, Receiver into)
-      : offer(std::move(what)),
-        stream(view.stream),
-        size_bytes(view.size_bytes),
-        receiver(std::move(into)) {}
-  Message offer;
-  std::uint8_t stream;
-  std::uint64_t size_bytes;
-  Receiver receiver;
+struct ServerSession::Outbox::Target {
+  std::weak_ptr<ServerSession::State> state;
+
+  void post(std::function<void(ServerSession::State&)> job) const {
+    auto alive = state.lock();
+    if (!alive) return;
+    const net::Executor executor = alive->channel.executor();
+    net::post(executor, [alive = std::move(alive), job = std::move(job)] { job(*alive); });
+  }
 };
 
 void ServerSession::Outbox::post(Message message) const {
-  auto box = messages;
-  if (!box.try_send(std::move(message))) box.close();
+  target_->post([message = std::move(message)](State& state) { state.post(message); });
 }
 
 void ServerSession::Outbox::close(std::string reason) const {
-  auto box = messages;
-  static_cast<void>(box.try_send(Message(Goodbye{std::move(reason)})));
-  box.close();
+  target_->post([reason = std::move(reason)](State& state) { state.end({Errc::closed, reason}); });
 }
 
 ServerSession::ServerSession(std::unique_ptr<net::Stream> stream, net::BufferPool pool,
                              Timing timing, ServerHandler& handler)
-    : channel_(std::move(stream), std::move(pool), timing),
-      handler_(handler),
-      outbox_(std::make_shared<Outbox>()),
-      fetches_(fetches_max) {}
-
+    : state_(std::make_shared<State>(std::move(stream), std::move(pool), timing, handler)) {
+  auto outbox = std::make_shared<Outbox>();
+  outbox->target_ = std::make_shared<Outbox::Target>();
+  outbox->target_->state = state_;
+  outbox_ = std::move(outbox);
+}
 ServerSession::~ServerSession() = default;
+ServerSession::ServerSession(ServerSession&&) noexcept = default;
 
+const Identity& ServerSession::peer() const {
+  return state_->channel.peer();
+}
+ByteView ServerSession::peer_certificate() const {
+  return state_->channel.peer_certificate();
+}
 Async<void> ServerSession::greet(Welcome welcome) {
-  Result<Message> first = co_await channel_.receive_first();
-  if (!first) co_return first.error();
-  const auto* hello = std::get_if<Hello>(&*first);
-  if (hello == nullptr) {
-    Message goodbye = Goodbye{"expected a hello, saw " + std::string(name_of(*first))};
-    const Result<void> told = co_await channel_.send(std::move(goodbye));
-    co_return Error{Errc::malformed, "expected a hello, saw " + std::string(name_of(*first))};
-  }
-  if (hello->version_least > version_most || hello->version_most < version_least) {
-    const std::string words =
-        "this coordinator speaks protocol versions " + std::to_string(version_least) + " to " +
-        std::to_string(version_most) + ", you speak " + std::to_string(hello->version_least) +
-        " to " + std::to_string(hello->version_most);
-    Message refusal = Refusal{Verdict::not_allowed, words};
-    const Result<void> told = co_await channel_.send(std::move(refusal));
-    co_return Error{Errc::rejected, words};
-  }
-  welcome.version = std::min(version_most, hello->version_most);
-  Message message = std::move(welcome);
-  const Result<void> sent = co_await channel_.send(std::move(message));
-  co_return sent;
+  return state_->greet(std::move(welcome));
 }
-
+Async<void> ServerSession::refuse(Refusal refusal) {
+  return state_->refuse(std::move(refusal));
+}
 Async<void> ServerSession::run() {
-  net::TaskGroup tasks(channel_.executor());
-  tasks.spawn("heartbeat", channel_.keep_alive());
-  tasks.spawn("writer", write());
-  tasks.spawn("downloads", send_downloads());
-  const Result<void> ended = co_await read();
-  if (!ended && ended.error().code == Errc::malformed) {
-    Message goodbye = Goodbye{ended.error().detail};
-    const Result<void> told = co_await net::with_deadline(channel_.timing().goodbye_max,
-                                                          channel_.send(std::move(goodbye)));
-  }
-  outbox_->close("the session is over");
-  channel_.close();
-  // A stopped session still waits for its tasks.
-  co_await net::asio::this_coro::reset_cancellation_state(
-      net::asio::enable_terminal_cancellation());
-  tasks.stop();
-  const Result<void> joined = co_await tasks.join();
-  co_return ended;
+  return state_->run();
 }
 
-Async<void> ServerSession::read() {
-  while (true) {
-    Result<Incoming> incoming = co_await channel_.receive();
-    if (!incoming) co_return incoming.error();
-    Result<void> handled = ok();
-    if (auto* message = std::get_if<Message>(&*incoming)) {
-      handled = co_await on_incoming(std::move(*message));
-    } else if (auto* data = std::get_if<DataFrame>(&*incoming)) {
-      handled = co_await on_data(std::move(*data));
-    } else {
-      handled = co_await on_end(std::get<StreamEnd>(*incoming));
+ServerSession::State::State(std::unique_ptr<net::Stream> stream, net::BufferPool pool,
+                            Timing timing, ServerHandler& of)
+    : channel(std::move(stream), std::move(pool), timing),
+      handler(of),
+      tasks(channel.executor()),
+      outbox_news(channel.executor()),
+      news(channel.executor()) {}
+
+Async<void> ServerSession::State::greet(Welcome welcome) {
+  const std::shared_ptr<State> self = shared_from_this();
+  Result<Message> first = co_await channel.receive_first();
+  Error problem;
+  if (!first) {
+    problem = first.error();
+  } else if (const Hello* hello = std::get_if<Hello>(&*first); hello == nullptr) {
+    problem = {Errc::malformed, "expected a Hello first, saw " + std::string(name_of(*first))};
+  } else {
+    welcome.version = std::min(hello->version_most, version_most);
+    if (welcome.version >= std::max(hello->version_least, version_least)) {
+      Message reply = std::move(welcome);
+      co_return co_await channel.send(std::move(reply));
     }
-    if (!handled) co_return handled.error();
+    problem = no_common_version(*hello);
   }
+  Message words = Goodbye{problem.detail};
+  if (problem.code == Errc::rejected) words = Refusal{Verdict::not_allowed, problem.detail};
+  if (channel.is_open() && problem.code != Errc::cancelled) {
+    const Result<void> told = co_await refuse(std::move(words));
+  }
+  channel.close();
+  co_return problem;
 }
 
-// However a task ends, run() hears of it.
-struct ServerSession::Leaving {
-  Leaving(std::shared_ptr<ServerSession> of, bool ServerSession::*which)
-      : session(std::move(of)), flag(which) {}
-  ~Leaving() {
-    (*session).*flag = true;
-    session->end({Errc::closed, "a task of the session ended"});
+Async<void> ServerSession::State::refuse(Message refusal) {
+  const std::shared_ptr<State> self = shared_from_this();
+  Result<void> told =
+      co_await with_deadline(channel.timing().goodbye_max, channel.send(std::move(refusal)));
+  if (told) {
+    channel.finish();
+    const Result<void> drained =
+        co_await with_deadline(channel.timing().goodbye_max, channel.drain());
   }
-  Leaving(const Leaving&) = delete;
-  Leaving& operator=(const Leaving&) = delete;
-  std::shared_ptr<ServerSession> session;
-  bool ServerSession::*flag;
-};
+  channel.close();
+  co_return told;
+}
 
-Async<void> ServerSession::write(std::shared_ptr<ServerSession> self) {
-  const Leaving leaving(self, &ServerSession::writer_done_);
+Async<void> ServerSession::State::run() {
+  const std::shared_ptr<State> self = shared_from_this();
+  tasks.spawn("session writer", write(self));
+  tasks.spawn("session reader", read(self));
+  tasks.spawn("session heartbeat", beat(self));
+  while (!ending) {
+    const Result<void> woken = co_await news.wait();
+    const auto stop = co_await net::asio::this_coro::cancellation_state;
+    if (stop.cancelled() != net::asio::cancellation_type::none) {
+      end({Errc::cancelled, "the coordinator is stopping"});
+    }
+  }
+  // From here on nothing may interrupt: the tasks refer to the handler.
+  co_await net::asio::this_coro::reset_cancellation_state(net::asio::disable_cancellation());
+  const Result<void> parted = co_await part();
+  co_return *ending;
+}
+
+void ServerSession::State::end(Error why) {
+  if (!ending) ending = std::move(why);
+  parting = true;
+  news.cancel();
+}
+
+// Says goodbye if there is still somebody to say it to, waits for the peer's end, ends the tasks.
+Async<void> ServerSession::State::part() {
+  if (download) *download->stopped = true;
+  if (!peer_left) {
+    outbox.push_back(Goodbye{ending->detail});
+    outbox_news.cancel();
+    const Result<void> written =
+        co_await with_deadline(channel.timing().goodbye_max, until(&State::writer_done));
+    if (written) {
+      channel.finish();
+      const Result<void> heard =
+          co_await with_deadline(channel.timing().goodbye_max, until(&State::reader_done));
+    }
+  }
+  channel.close();
+  tasks.stop();
+  co_return co_await tasks.join();
+}
+
+Async<void> ServerSession::State::until(const bool State::*flag) {
+  while (!(this->*flag)) {
+    const Result<void> woken = co_await news.wait();
+    const auto stop = co_await net::asio::this_coro::cancellation_state;
+    if (stop.cancelled() != net::asio::cancellation_type::none) co_return woken.error();
+  }
+  co_return ok();
+}
+
+// From outside: of several agendas that wait, the last one counts.
+void ServerSession::State::post(Message message) {
+  if (std::holds_alternative<Agenda>(message)) {
+    std::erase_if(outbox,
+                  [](const Message& waits) { return std::holds_alternative<Agenda>(waits); });
+  }
+  enqueue(std::move(message));
+}
+
+void ServerSession::State::enqueue(Message message) {
+  if (parting) return;
+  if (outbox.size() >= outbox_max) {
+    outbox.clear();
+    end({Errc::timed_out, "the peer does not take its messages"});
+    return;
+  }
+  outbox.push_back(std::move(message));
+  outbox_news.cancel();
+}
+
+Async<void> ServerSession::State::write(std::shared_ptr<State> self) {
+  const Leaving<State> leaving(self, &State::writer_done);
   for (;;) {
-    while (self->outbox_.empty()) {
-      const Result<void> woken = co_await self->outbox_news_.wait();
+    while (self->outbox.empty()) {
+      const Result<void> woken = co_await self->outbox_news.wait();
       const auto stop = co_await net::asio::this_coro::cancellation_state;
       if (stop.cancelled() != net::asio::cancellation_type::none) co_return woken.error();
     }
-    Message message = std::move(self->outbox_.front());
-    self->outbox_.pop_front();
+    Message message = std::move(self->outbox.front());
+    self->outbox.pop_front();
     const bool last = std::holds_alternative<Goodbye>(message);
     const std::string_view name = name_of(message);
-    const Result<void> sent = co_await self->channel_.send(std::move(message));
+    const Result<void> sent = co_await self->channel.send(std::move(message));
     if (!sent && sent.error().code == Errc::invalid_argument) {
       log_error("message not encodable", {{"message", name}, {"reason", sent.error().detail}});
       self->end(sent.error());  // the goodbye comes next
     } else if (!sent) {
-      self->peer_left_ = true;
+      self->peer_left = true;
       self->end(sent.error());
       co_return ok();
     }
@@ -163,23 +225,23 @@ Async<void> ServerSession::write(std::shared_ptr<ServerSession> self) {
   }
 }
 
-Async<void> ServerSession::read(std::shared_ptr<ServerSession> self) {
-  const Leaving leaving(self, &ServerSession::reader_done_);
+Async<void> ServerSession::State::read(std::shared_ptr<State> self) {
+  const Leaving<State> leaving(self, &State::reader_done);
   for (;;) {
-    Result<Incoming> incoming = co_await self->channel_.receive();
+    Result<Incoming> incoming = co_await self->channel.receive();
     if (!incoming) {
-      if (!self->channel_.is_open()) self->peer_left_ = true;
+      if (!self->channel.is_open()) self->peer_left = true;
       self->end(incoming.error());
-      co_return co_await self->channel_.drain();
+      co_return co_await self->channel.drain();
     }
-    if (self->parting_) continue;
+    if (self->parting) continue;
     const Result<void> handled = self->handle(std::move(*incoming));
     if (!handled) self->end(handled.error());
   }
 }
 
-Async<void> ServerSession::beat(std::shared_ptr<ServerSession> self) {
-  const Result<void> beaten = co_await self->channel_.keep_alive();
+Async<void> ServerSession::State::beat(std::shared_ptr<State> self) {
+  const Result<void> beaten = co_await self->channel.keep_alive();
   // Whoever reads or writes hears of a broken channel, too.
   if (!beaten) co_return Error{Errc::cancelled, beaten.error().detail};
   co_return ok();

@@ -82,6 +82,10 @@ asio::awaitable<Race> race(std::chrono::milliseconds limit, asio::awaitable<void
       initiate, asio::use_awaitable, std::move(operation));
 }
 
+void post(const Executor& executor, std::function<void()> job) {
+  asio::post(executor, std::move(job));
+}
+
 Async<void> yield() {
   const Executor executor = co_await asio::this_coro::executor;
   co_await asio::post(executor, asio::use_awaitable);

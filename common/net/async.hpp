@@ -21,6 +21,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -79,6 +80,9 @@ Async<T> with_deadline(std::chrono::milliseconds limit, Async<T> operation) {
   if (!seen.timed_out) co_return Error{Errc::cancelled, "operation stopped itself"};
   co_return Error{Errc::timed_out, "no answer within " + std::to_string(limit.count()) + " ms"};
 }
+
+// Runs `job` on the executor's thread, at its next turn. Any thread may ask.
+void post(const Executor& executor, std::function<void()> job);
 
 // Gives the other coroutines of this thread a turn.
 Async<void> yield();
