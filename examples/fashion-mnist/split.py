@@ -69,7 +69,7 @@ def main():
     options.add_argument("--out", type=pathlib.Path, required=True)
     options.add_argument("--names", nargs="+", default=["participant-1", "participant-2", "participant-3"])
     options.add_argument("--alpha", type=float, default=0.5)
-    options.add_argument("--seed", type=int, default=1)
+    options.add_argument("--seed", type=int, default=2)
     arguments = options.parse_args()
 
     (count, height, width), images = read_idx(arguments.data / "train-images-idx3-ubyte.gz", 0x803)

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/plan/plan.hpp"
+
+#include <algorithm>
+
+#include "common/base/file.hpp"
+#include "common/base/json.hpp"
+#include "common/base/text.hpp"
+#include "common/base/toml.hpp"
+#include "common/crypto/hash.hpp"
+#include "common/plan/duration.hpp"
+
+namespace entente::plan {
+
+namespace {
+
+constexpr double learning_rate_least = 1e-12;
+constexpr double learning_rate_max = 1e6;
+constexpr double momentum_max = 0.9999;
+constexpr double holdout_least = 1e-6;
+constexpr std::int64_t seed_max = std::int64_t{1} << 53U;
+
+// Text `key`, which must be one of `allowed`; the first of them when absent.
+std::string choice_or_first(JsonReader& reader, std::string_view key,
+                            std::initializer_list<std::string_view> allowed) {
+  std::string text = reader.text_or(key, *allowed.begin());
+  if (std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
+    std::string names;
+    for (const std::string_view name : allowed) {
+      names += (names.empty() ? "" : " or ") + in_quotes(name);
+    }
+    reader.fail(key, "expected " + names + ", saw " + in_quotes(text));
+  }
+  return text;
+}
+
+Training read_training(JsonReader& reader) {
+  Training training;
+  training.optimizer = choice_or_first(reader, "optimizer", {"sgd"});
+  training.learning_rate = reader.number("learning_rate", learning_rate_least, learning_rate_max);
+  training.momentum = reader.number_or("momentum", 0, 0, momentum_max);
+  training.local_epochs =
+      static_cast<std::uint32_t>(reader.integer_or("local_epochs", 1, 1, local_epochs_max));
+  training.batch_size =
+      static_cast<std::uint32_t>(reader.integer_or("batch_size", 32, 1, batch_size_max));
+  training.loss = choice_or_first(reader, "loss", {"categorical_crossentropy"});
+  training.seed = static_cast<std::uint64_t>(reader.integer_or("seed", 0, 0, seed_max));
+  return training;
+}
+
+Rules read_rules(JsonReader& reader) {
+  const Rules defaults;
+  Rules rules;
+  rules.rounds = static_cast<std::uint32_t>(reader.integer("number", 1, rounds_max));
+  rules.quorum = static_cast<std::uint32_t>(reader.integer("quorum", 1, participants_max));
+  rules.cohort = static_cast<std::uint32_t>(reader.integer("cohort", 1, participants_max));
+  rules.deadline =
+      duration_or(reader, "deadline", defaults.deadline, std::chrono::seconds(1), wait_max);
+  rules.grace = duration_or(reader, "grace", defaults.grace, std::chrono::seconds(0), wait_max);
+  rules.retries =
+      static_cast<std::uint32_t>(reader.integer_or("retries", defaults.retries, 0, retries_max));
+  rules.weighting = choice_or_first(reader, "weighting", {"examples", "uniform"}) == "examples"
+                        ? Weighting::examples
+                        : Weighting::uniform;
+  rules.examples_max = static_cast<std::uint64_t>(reader.integer_or(
+      "examples_max", static_cast<std::int64_t>(defaults.examples_max), 1, examples_limit));
+  rules.norm_max = reader.number_or("norm_max", defaults.norm_max, norm_least, norm_limit);
+  return rules;
+}
+
+Evaluation read_evaluation(JsonReader& reader, Rules& rules) {
+  const Rules defaults;
+  Evaluation evaluation;
+  evaluation.holdout = reader.number("holdout", holdout_least, holdout_max);
+  if (reader.find("metrics") == nullptr) {
+    evaluation.metrics = {"accuracy", "loss"};
+  } else {
+    for (const json::value& metric : reader.array("metrics", 1, 2)) {
+      const bool known = metric.is_string() && (metric == "accuracy" || metric == "loss");
+      if (!known) {
+        reader.fail("metrics", "expected 'accuracy' and 'loss' only, saw " + describe(metric));
+        break;
+      }
+      evaluation.metrics.emplace_back(metric.get_string());
+    }
+    if (evaluation.metrics.size() == 2 && evaluation.metrics[0] == evaluation.metrics[1]) {
+      reader.fail("metrics", "expected each metric once");
+    }
+  }
+  rules.evaluation_quorum =
+      static_cast<std::uint32_t>(reader.integer_or("quorum", 0, 0, participants_max));
+  rules.evaluation_deadline = duration_or(reader, "deadline", defaults.evaluation_deadline,
+                                          std::chrono::seconds(1), wait_max);
+  rules.metrics_per_participant =
+      choice_or_first(reader, "publish", {"aggregate", "per-participant"}) == "per-participant";
+  return evaluation;
+}
+
+// What no single field shows.
+Result<void> check_plan(const Plan& plan) {
+  const auto wrong = [](std::string detail) { return Error{Errc::malformed, std::move(detail)}; };
+  if (plan.rules.quorum > plan.rules.cohort) {
+    return wrong("rounds.quorum: expected at most rounds.cohort = " +
+                 std::to_string(plan.rules.cohort) + ", saw " + std::to_string(plan.rules.quorum));
+  }
+  if (plan.rules.evaluation_quorum > plan.rules.cohort) {
+    return wrong(
+        "evaluation.quorum: expected at most rounds.cohort = " + std::to_string(plan.rules.cohort) +
+        ", saw " + std::to_string(plan.rules.evaluation_quorum));
+  }
+  const engine::Shape shape = plan.data.input_shape();
+  if (plan.model.input != shape) {
+    return wrong("model: expected an input of " + engine::to_text(shape) +
+                 " as the data have, saw " + engine::to_text(plan.model.input));
+  }
+  const auto network = model::compile(plan.model);
+  if (!network) return wrong("model: " + network.error().detail);
+  if (network->class_count() != plan.data.classes.size()) {
+    return wrong("model: expected " + std::to_string(plan.data.classes.size()) +
+                 " outputs as the data have classes, saw " +
+                 std::to_string(network->class_count()));
+  }
+  return ok();
+}
+
+// Everything of `plan` but its bytes and digest.
+Result<Plan> read_members(const json::value& value) {
+  JsonReader reader(value, "");
+  Plan plan;
+  reader.integer("schema", schema_version, schema_version);
+  plan.name = reader.text("name", plan_name_max_bytes);
+  if (plan.name.empty() || escaped(plan.name) != plan.name) {
+    reader.fail("name", "expected a name without control characters, saw " + in_quotes(plan.name));
+  }
+  const json::value& model = reader.child("model");
+  const json::value& data = reader.child("data");
+
+  JsonReader training = reader.object("training");
+  plan.training = read_training(training);
+  JsonReader rounds = reader.object("rounds");
+  plan.rules = read_rules(rounds);
+  Result<void> strategy_done = ok();
+  if (reader.find("strategy") != nullptr) {
+    JsonReader strategy = reader.object("strategy");
+    plan.strategy = choice_or_first(strategy, "name", {"fedavg"});
+    strategy_done = strategy.finish();
+  }
+  Result<void> evaluation_done = ok();
+  if (reader.find("evaluation") != nullptr) {
+    JsonReader evaluation = reader.object("evaluation");
+    plan.evaluation = read_evaluation(evaluation, plan.rules);
+    evaluation_done = evaluation.finish();
+  } else {
+    plan.rules.evaluation_deadline = std::chrono::seconds(0);
+  }
+  for (const Result<void>& done :
+       {reader.finish(), training.finish(), rounds.finish(), strategy_done, evaluation_done}) {
+    if (!done) return done.error();
+  }
+
+  auto schema = data::parse_schema(data, "data");
+  if (!schema) return schema.error();
+  plan.data = std::move(*schema);
+  auto spec = model::read_model(model, "model");
+  if (!spec) return spec.error();
+  plan.model = std::move(*spec);
+  if (auto fits = check_plan(plan); !fits) return fits.error();
+  return plan;
+}
+
+// Puts the model's JSON where the TOML names its file, and the schema version.
+Result<void> embed(json::value& value, const std::filesystem::path& folder) {
+  if (!value.is_object()) return Error{Errc::malformed, "expected a table"};
+  json::object& object = value.get_object();
+  if (!object.contains("schema")) object["schema"] = schema_version;
+  const json::value* file = object.if_contains("model");
+  if (file == nullptr || !file->is_string()) {
+    return Error{Errc::malformed, "model: expected the name of a Keras JSON file beside the plan"};
+  }
+  const std::filesystem::path path = folder / std::string(file->get_string());
+  const auto text = read_text(path, plan_max_bytes);
+  if (!text) return in_context("model", text.error());
+  auto model = parse_json(*text, plan_max_bytes);
+  if (!model) return in_context("model: " + path.string(), model.error());
+  object["model"] = std::move(*model);
+  return ok();
+}
+
+}  // namespace
+
+Result<Plan> read_plan(const std::filesystem::path& toml) {
+  auto value = read_toml(toml);
+  if (!value) return value.error();
+  if (auto done = embed(*value, toml.parent_path()); !done) {
+    return in_context(toml.string(), done.error());
+  }
+  const auto canonical = canonical_json(*value);
+  if (!canonical) return in_context(toml.string(), canonical.error());
+  auto plan = parse_plan(*canonical);
+  if (!plan) return in_context(toml.string(), plan.error());
+  return plan;
+}
+
+Result<Plan> parse_plan(std::string_view canonical) {
+  const auto value = parse_canonical_json(canonical, plan_max_bytes);
+  if (!value) return value.error();
+  auto plan = read_members(*value);
+  if (!plan) return plan;
+  plan->canonical = canonical;
+  plan->digest = crypto::sha256(canonical);
+  return plan;
+}
+
+}  // namespace entente::plan

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/plan/plan.hpp"
+
+#include <unistd.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+
+#include "common/base/file.hpp"
+#include "common/crypto/hash.hpp"
+
+namespace entente::plan {
+namespace {
+
+namespace fs = std::filesystem;
+
+const std::string whole_plan = R"(
+name = "ward study"
+model = "model.json"
+
+[data]
+kind = "table"
+label = "outcome"
+classes = ["well", "ill"]
+[[data.columns]]
+name = "age"
+type = "numeric"
+mean = 40
+deviation = 12.5
+[[data.columns]]
+name = "ward"
+type = "categorical"
+categories = ["north", "south"]
+unknown = "zero"
+
+[training]
+optimizer = "sgd"
+learning_rate = 0.05
+momentum = 0.9
+local_epochs = 2
+batch_size = 16
+loss = "categorical_crossentropy"
+seed = 7
+
+[rounds]
+number = 5
+quorum = 2
+cohort = 3
+deadline = "2m"
+grace = "10s"
+retries = 1
+weighting = "uniform"
+examples_max = 1000
+norm_max = 50
+
+[strategy]
+name = "fedavg"
+
+[evaluation]
+metrics = ["loss"]
+holdout = 0.25
+quorum = 1
+deadline = "30s"
+publish = "per-participant"
+)";
+
+const std::string small_plan = R"(
+name = "small"
+model = "model.json"
+training.learning_rate = 1
+rounds = { number = 1, quorum = 1, cohort = 1 }
+[data]
+kind = "table"
+label = "l"
+classes = ["a", "b"]
+columns = [{ name = "x", type = "numeric" }, { name = "y", type = "numeric" }, { name = "z", type = "numeric" }]
+)";
+
+// Three inputs, two classes.
+const std::string model_json =
+    R"({"class_name": "Sequential", "config": {"name": "sequential", "layers": [
+  {"class_name": "InputLayer", "config": {"batch_input_shape": [null, 3], "dtype": "float32", "name": "input"}},
+  {"class_name": "Dense", "config": {"name": "dense", "units": 2, "activation": "softmax"}}]}})";
+
+struct PlanFixture {
+  PlanFixture() {
+    std::string name = (fs::temp_directory_path() / "entente-plan-XXXXXX").string();
+    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
+    folder = name;
+    write("model.json", model_json);
+  }
+  PlanFixture(const PlanFixture&) = delete;
+  PlanFixture& operator=(const PlanFixture&) = delete;
+  ~PlanFixture() {
+    std::error_code ignored;
+    fs::remove_all(folder, ignored);
+  }
+
+  void write(const std::string& name, std::string_view text) const {
+    BOOST_REQUIRE(write_file(folder / name, as_bytes(text), Durability::cached));
+  }
+  Result<Plan> read(std::string_view toml) const {
+    write("plan.toml", toml);
+    return read_plan(folder / "plan.toml");
+  }
+  // The whole plan with `from` replaced by `to`.
+  Result<Plan> read_with(const std::string& from, const std::string& to) const {
+    std::string text = whole_plan;
+    const auto at = text.find(from);
+    BOOST_REQUIRE(at != std::string::npos);
+    return read(text.replace(at, from.size(), to));
+  }
+  bool refuses(const std::string& from, const std::string& to, std::string_view part) const {
+    const auto plan = read_with(from, to);
+    if (!plan.has_error()) return false;
+    BOOST_TEST_MESSAGE(plan.error().detail);
+    return plan.error().detail.find(part) != std::string::npos &&
+           plan.error().detail.find("plan.toml") != std::string::npos &&
+           plan.error().detail.find('\n') == std::string::npos;
+  }
+
+  fs::path folder;
+};
+
+BOOST_FIXTURE_TEST_SUITE(plan, PlanFixture)
+
+BOOST_AUTO_TEST_CASE(every_field_is_read) {
+  const auto plan = read(whole_plan);
+  BOOST_REQUIRE_MESSAGE(plan, plan.error().detail);
+  using std::chrono::seconds;
+  BOOST_TEST(plan->name == "ward study");
+  BOOST_TEST(plan->data.feature_count() == 3U);
+  BOOST_TEST(plan->data.classes == (std::vector<std::string>{"well", "ill"}));
+  BOOST_TEST(plan->training.learning_rate == 0.05);
+  BOOST_TEST(plan->training.momentum == 0.9);
+  BOOST_TEST(plan->training.local_epochs == 2U);
+  BOOST_TEST(plan->training.batch_size == 16U);
+  BOOST_TEST(plan->training.seed == 7U);
+  BOOST_TEST((plan->rules == Rules{5, 2, 3, seconds(120), seconds(10), 1, Weighting::uniform, 1000,
+                                   50.0, 1, seconds(30), true}));
+  BOOST_TEST(plan->evaluation.metrics == std::vector<std::string>{"loss"});
+  BOOST_TEST(plan->evaluation.holdout == 0.25);
+  BOOST_TEST(plan->strategy == "fedavg");
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_written_has_these_values_for_ever) {
+  const auto plan = read(small_plan);
+  BOOST_REQUIRE_MESSAGE(plan, plan.error().detail);
+  using std::chrono::seconds;
+  BOOST_TEST(plan->training.optimizer == "sgd");
+  BOOST_TEST(plan->training.momentum == 0.0);
+  BOOST_TEST(plan->training.local_epochs == 1U);
+  BOOST_TEST(plan->training.batch_size == 32U);
+  BOOST_TEST(plan->training.loss == "categorical_crossentropy");
+  BOOST_TEST(plan->training.seed == 0U);
+  BOOST_TEST((plan->rules == Rules{1, 1, 1, seconds(600), seconds(30), 3, Weighting::examples,
+                                   1'000'000'000, 1e9, 0, seconds(0), false}));
+  BOOST_TEST(plan->evaluation.metrics.empty());
+
+  const auto evaluated = read(small_plan + "[evaluation]\nholdout = 0.5\n");
+  BOOST_REQUIRE_MESSAGE(evaluated, evaluated.error().detail);
+  BOOST_TEST(evaluated->evaluation.metrics == (std::vector<std::string>{"accuracy", "loss"}));
+  BOOST_TEST((evaluated->rules.evaluation_deadline == seconds(300)));
+  BOOST_TEST(!evaluated->rules.metrics_per_participant);
+}
+
+BOOST_AUTO_TEST_CASE(the_canonical_form_holds_what_was_written_and_nothing_else) {
+  const auto plan = read(small_plan);
+  BOOST_REQUIRE_MESSAGE(plan, plan.error().detail);
+  BOOST_TEST(
+      plan->canonical ==
+      R"({"data":{"classes":["a","b"],"columns":[{"name":"x","type":"numeric"},{"name":"y","type":"numeric"},)"
+      R"({"name":"z","type":"numeric"}],"kind":"table","label":"l"},"model":{"class_name":"Sequential",)"
+      R"("config":{"layers":[{"class_name":"InputLayer","config":{"batch_input_shape":[null,3],"dtype":"float32",)"
+      R"("name":"input"}},{"class_name":"Dense","config":{"activation":"softmax","name":"dense","units":2}}],)"
+      R"("name":"sequential"}},"name":"small","rounds":{"cohort":1,"number":1,"quorum":1},"schema":1,)"
+      R"("training":{"learning_rate":1}})");
+  BOOST_TEST((plan->digest == crypto::sha256(plan->canonical)));
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_reads_back_from_its_canonical_form_with_the_same_digest) {
+  const auto written = read(whole_plan);
+  BOOST_REQUIRE(written);
+  const auto plan = parse_plan(written->canonical);
+  BOOST_REQUIRE(plan);
+  BOOST_TEST((plan->digest == written->digest));
+  BOOST_TEST((plan->rules == written->rules));
+  BOOST_TEST((plan->data == written->data));
+}
+
+BOOST_AUTO_TEST_CASE(layout_and_comments_of_the_toml_do_not_change_the_digest) {
+  const auto one = read(small_plan);
+  const auto other = read("# a comment\nschema = 1\n" + small_plan + "\n\n# another\n");
+  BOOST_REQUIRE(other);
+  BOOST_TEST((one->digest == other->digest));
+  const auto changed = read_with("seed = 7", "seed = 8");
+  BOOST_TEST((read(whole_plan)->digest != changed->digest));
+}
+
+BOOST_AUTO_TEST_CASE(bytes_that_are_not_canonical_are_refused) {
+  const std::string canonical = read(small_plan)->canonical;
+  BOOST_TEST((parse_plan(" " + canonical).error().code == Errc::malformed));
+  BOOST_TEST(parse_plan(canonical + "\n").has_error());
+  BOOST_TEST(parse_plan("").has_error());
+  BOOST_TEST(parse_plan("[]").has_error());
+  BOOST_TEST(parse_plan(std::string(plan_max_bytes + 1, ' ')).has_error());
+  for (std::size_t size = 0; size < canonical.size(); ++size) {
+    BOOST_REQUIRE(parse_plan(std::string_view(canonical).substr(0, size)).has_error());
+  }
+}
+
+BOOST_AUTO_TEST_CASE(an_unknown_field_is_an_error_with_the_nearest_known) {
+  BOOST_TEST(refuses("learning_rate", "learning_rat",
+                     "training.learning_rat: unknown; did you mean 'learning_rate'?"));
+  BOOST_TEST(refuses("momentum", "momentun", "'momentum'"));
+  BOOST_TEST(refuses("retries", "retry", "rounds.retry"));
+  BOOST_TEST(refuses("holdout", "hold_out", "'holdout'"));
+  BOOST_TEST(refuses("[strategy]\nname", "[strategy]\nnam", "strategy.nam"));
+  BOOST_TEST(refuses("[evaluation]", "[evaluations]", "'evaluation'"));
+}
+
+BOOST_AUTO_TEST_CASE(a_missing_field_a_wrong_type_and_a_number_out_of_range_are_named) {
+  BOOST_TEST(refuses("learning_rate = 0.05\n", "", "training.learning_rate: missing"));
+  BOOST_TEST(refuses("number = 5", "", "rounds.number: missing"));
+  BOOST_TEST(refuses("name = \"ward study\"", "", "name: missing"));
+  BOOST_TEST(
+      refuses("model = \"model.json\"", "", "model: expected the name of a Keras JSON file"));
+  BOOST_TEST(refuses("\"ward study\"", "5", "name: expected a text, saw 5"));
+  BOOST_TEST(refuses("\"ward study\"", "\"\"", "name: expected a name"));
+  BOOST_TEST(refuses("\"ward study\"", "\"a\\nb\"", "name: expected a name"));
+  BOOST_TEST(refuses("learning_rate = 0.05", "learning_rate = \"fast\"",
+                     "training.learning_rate: expected a number"));
+  BOOST_TEST(refuses("learning_rate = 0.05", "learning_rate = -0.05", "training.learning_rate"));
+  BOOST_TEST(refuses("momentum = 0.9", "momentum = 1", "training.momentum"));
+  BOOST_TEST(refuses("batch_size = 16", "batch_size = 0",
+                     "training.batch_size: expected an integer from 1 to 65536, saw 0"));
+  BOOST_TEST(refuses("batch_size = 16", "batch_size = 1.5", "training.batch_size"));
+  BOOST_TEST(refuses("local_epochs = 2", "local_epochs = -2", "training.local_epochs"));
+  BOOST_TEST(refuses("seed = 7", "seed = -7", "training.seed"));
+  BOOST_TEST(refuses("\"sgd\"", "\"adam\"", "training.optimizer: expected 'sgd', saw 'adam'"));
+  BOOST_TEST(refuses("\"uniform\"", "\"size\"",
+                     "rounds.weighting: expected 'examples' or 'uniform', saw 'size'"));
+  BOOST_TEST(refuses("\"fedavg\"", "\"median\"", "strategy.name: expected 'fedavg', saw 'median'"));
+  BOOST_TEST(refuses("\"2m\"", "120", "rounds.deadline: expected a text, saw 120"));
+  BOOST_TEST(refuses("\"2m\"", "\"2min\"", "rounds.deadline: expected a duration"));
+  BOOST_TEST(refuses("\"2m\"", "\"0s\"", "rounds.deadline: expected 1s to"));
+  BOOST_TEST(refuses("[\"loss\"]", "[\"f1\"]", "evaluation.metrics"));
+  BOOST_TEST(refuses("[\"loss\"]", "[\"loss\", \"loss\"]",
+                     "evaluation.metrics: expected each metric once"));
+  BOOST_TEST(refuses("[\"loss\"]", "[]", "evaluation.metrics"));
+  BOOST_TEST(refuses("holdout = 0.25", "holdout = 1", "evaluation.holdout"));
+  BOOST_TEST(refuses("\"per-participant\"", "\"all\"", "evaluation.publish"));
+  BOOST_TEST(refuses("name = \"ward study\"", "name = \"x\"\nschema = 2", "schema"));
+  BOOST_TEST(refuses("deviation = 12.5", "deviation = 0", "data.columns[0].deviation"));
+}
+
+BOOST_AUTO_TEST_CASE(fields_that_do_not_fit_together_are_named_with_both_numbers) {
+  BOOST_TEST(refuses("quorum = 2", "quorum = 4",
+                     "rounds.quorum: expected at most rounds.cohort = 3, saw 4"));
+  BOOST_TEST(refuses("quorum = 1", "quorum = 4",
+                     "evaluation.quorum: expected at most rounds.cohort = 3, saw 4"));
+  BOOST_TEST(refuses("\"well\", \"ill\"", "\"well\", \"ill\", \"dead\"",
+                     "model: expected 3 outputs as the data have classes, saw 2"));
+  BOOST_TEST(refuses("[\"north\", \"south\"]", "[\"north\"]",
+                     "model: expected an input of (2) as the data have, saw (3)"));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_or_cannot_be_read_is_named) {
+  const auto none = read_plan(folder / "none.toml");
+  BOOST_TEST((none.error().code == Errc::not_found));
+  const auto no_model = read_with("\"model.json\"", "\"models.json\"");
+  BOOST_REQUIRE(no_model.has_error());
+  BOOST_TEST((no_model.error().code == Errc::not_found));
+  BOOST_TEST(no_model.error().detail.find("models.json") != std::string::npos);
+  write("model.json", "{\"class_name\": ");
+  BOOST_TEST(refuses("seed", "seed", "model.json"));
+  write("model.json", "{\"class_name\": \"Functional\", \"config\": {}}");
+  BOOST_TEST(refuses("seed", "seed", "model"));
+  BOOST_TEST(refuses("name = ", "name = = ", "plan.toml:2"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace
+}  // namespace entente::plan
