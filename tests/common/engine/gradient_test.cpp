@@ -49,7 +49,7 @@ double worst_difference(const Shape& input, const std::vector<LayerSpec>& layers
     const double size = std::max({std::abs(numeric), std::abs(gradient[i]), 1e-4});
     worst = std::max(worst, std::abs(numeric - gradient[i]) / size);
   }
-  BOOST_TEST(left_out * 10 <= parameters.size());
+  BOOST_TEST(left_out * 5 <= parameters.size());
   return worst;
 }
 

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// A training step allocates nothing: every way to the heap of this program is counted while one
+// runs.
+#include <algorithm>
+#include <atomic>
+#include <boost/test/unit_test.hpp>
+#include <cstdlib>
+
+#include "common/base/parallel.hpp"
+#include "common/engine/initial.hpp"
+#include "common/engine/network.hpp"
+#include "common/engine/optimizer.hpp"
+#include "tests/common/engine/networks.hpp"
+
+// The C library's allocator under its own name; sanitizers have one of their own.
+#if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#define ENTENTE_COUNT_ALLOCATIONS
+#endif
+
+namespace entente::engine {
+namespace {
+std::atomic<bool> counting{false};
+std::atomic<std::size_t> allocations{0};
+#ifdef ENTENTE_COUNT_ALLOCATIONS
+void count() {
+  if (counting) ++allocations;
+}
+#endif
+}  // namespace
+}  // namespace entente::engine
+
+#ifdef ENTENTE_COUNT_ALLOCATIONS
+extern "C" {
+void* __libc_malloc(std::size_t size);
+void* __libc_calloc(std::size_t count, std::size_t size);
+void* __libc_realloc(void* memory, std::size_t size);
+void* __libc_memalign(std::size_t alignment, std::size_t size);
+
+void* malloc(std::size_t size) {
+  entente::engine::count();
+  return __libc_malloc(size);
+}
+void* calloc(std::size_t items, std::size_t size) {
+  entente::engine::count();
+  return __libc_calloc(items, size);
+}
+void* realloc(void* memory, std::size_t size) {
+  entente::engine::count();
+  return __libc_realloc(memory, size);
+}
+void* aligned_alloc(std::size_t alignment, std::size_t size) {
+  entente::engine::count();
+  return __libc_memalign(alignment, size);
+}
+void* memalign(std::size_t alignment, std::size_t size) {
+  entente::engine::count();
+  return __libc_memalign(alignment, size);
+}
+int posix_memalign(void** memory, std::size_t alignment, std::size_t size) {
+  entente::engine::count();
+  *memory = __libc_memalign(alignment, size);
+  return *memory == nullptr ? 12 : 0;
+}
+}
+#endif
+
+namespace entente::engine {
+namespace {
+
+// Allocations of `steps` steps and predictions, after one of each that may make threads.
+std::size_t allocations_of_steps(const Shape& input, const std::vector<LayerSpec>& layers,
+                                 std::size_t threads) {
+  set_thread_count(threads);
+  const Network network = network_of(input, layers);
+  std::vector<float> parameters(network.parameter_count()), gradient(parameters.size()),
+      probabilities(50 * 10);
+  initial_values(network, 1, 0, parameters);
+  const auto features = random_values<float>(50 * network.input_count(), 1);
+  const auto labels = random_labels(50, 10, 1);
+  Workspace workspace = network.make_workspace(50, Purpose::training);
+  Optimizer optimizer =
+      Optimizer::make(Sgd{0.01, 0.9, false}, parameters.size(), network.isa()).value();
+  const auto step = [&](std::size_t rows) {
+    const Batch batch{std::span(features).first(rows * network.input_count()),
+                      std::span(labels).first(rows)};
+    const bool fine =
+        network.loss_and_gradient(parameters, batch, gradient, workspace).has_value() &&
+        network.predict(parameters, features, probabilities, workspace).has_value();
+    optimizer.step(gradient, parameters);
+    return fine;
+  };
+  BOOST_TEST_REQUIRE(step(50));
+  allocations = 0;
+  counting = true;
+  bool fine = true;
+  for (const std::size_t rows : {50U, 50U, 13U, 1U, 50U}) fine &= step(rows);
+  counting = false;
+  set_thread_count(0);
+  BOOST_TEST(fine);
+  return allocations;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(allocations_of_a_step)
+
+BOOST_AUTO_TEST_CASE(the_counter_counts) {
+#ifdef ENTENTE_COUNT_ALLOCATIONS
+  allocations = 0;
+  counting = true;
+  std::free(std::malloc(10));
+  const std::vector<int> values(3);
+  counting = false;
+  BOOST_TEST(allocations == 2U);
+#endif
+}
+
+BOOST_AUTO_TEST_CASE(a_step_allocates_nothing_on_one_thread) {
+  BOOST_TEST(allocations_of_steps({784}, mlp_layers(), 1) == 0U);
+  BOOST_TEST(allocations_of_steps({28, 28, 1}, cnn_layers(), 1) == 0U);
+}
+
+// The engine itself allocates nothing there either; the thread pool keeps its few tasks in blocks
+// that it takes at times.
+BOOST_AUTO_TEST_CASE(on_two_threads_only_the_pool_allocates_and_hardly_ever) {
+#ifndef ENTENTE_PARALLEL_STD_THREAD
+  const std::size_t mlp = allocations_of_steps({784}, mlp_layers(), 2);
+  const std::size_t cnn = allocations_of_steps({28, 28, 1}, cnn_layers(), 2);
+  BOOST_TEST(mlp <= 10U);
+  BOOST_TEST(cnn <= 10U);
+#endif
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace entente::engine
