@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+#include <boost/json/serialize.hpp>
+#include <iostream>
+#include <numeric>
+#include <utility>
+#include <vector>
+
+#include "common/base/json.hpp"
+#include "common/tensor/safetensors.hpp"
+#include "participant/commands.hpp"
+#include "participant/prepared.hpp"
+#include "participant/start_up.hpp"
+
+namespace entente::participant {
+namespace {
+
+Result<data::Source> source_of(const plan::Plan& plan, const EvaluateOptions& options) {
+  if (options.labels.empty()) return data::source_of(plan.data, options.data);
+  if (std::holds_alternative<data::Table>(plan.data.kind)) {
+    return Error{Errc::invalid_argument,
+                 "--labels: the plan's data are a table, which holds its own labels"};
+  }
+  data::Source source;
+  source.images = options.data;
+  source.labels = options.labels;
+  return source;
+}
+
+// A plan that asks for no metrics still has some to be asked for.
+std::shared_ptr<const plan::Plan> with_metrics(std::shared_ptr<const plan::Plan> plan) {
+  if (!plan->evaluation.metrics.empty()) return plan;
+  plan::Plan copy = *plan;
+  copy.evaluation.metrics = {"accuracy", "loss"};
+  return std::make_shared<const plan::Plan>(std::move(copy));
+}
+
+}  // namespace
+
+Result<ExitCode> evaluate(const EvaluateOptions& options) {
+  auto plan = read_any_plan(options.plan);
+  if (!plan) return plan.error();
+  const auto source = source_of(**plan, options);
+  if (!source) return as_usage(source.error());
+  const data::Limits limits;
+  const auto prepared =
+      prepare(with_metrics(*plan), *source, "evaluation", limits.memory_max_bytes);
+  if (!prepared) return as_usage(prepared.error());
+  tensor::ParameterBuffer parameters((*prepared)->network.parameter_count());
+  const auto digest =
+      tensor::read_safetensors(options.model, (*prepared)->network.layout(), parameters.values());
+  if (!digest) return as_usage(digest.error());
+  std::vector<std::uint32_t> rows((*prepared)->dataset.rows());
+  std::iota(rows.begin(), rows.end(), 0U);
+  const auto figures = training::evaluate((*prepared)->setting(), rows, parameters.values());
+  if (!figures) return in_context(options.model.string(), figures.error());
+
+  if (options.json) {
+    json::object answer;
+    answer["plan"] = (*plan)->digest.hex();
+    answer["model"] = digest->hex();
+    answer["examples"] = figures->examples;
+    json::object metrics;
+    for (const auto& [name, value] : figures->metrics) metrics[name] = value;
+    answer["metrics"] = std::move(metrics);
+    std::cout << json::serialize(answer) << "\n";
+    return ExitCode::done;
+  }
+  std::cout << "model " << digest->hex() << ", " << figures->examples << " rows\n";
+  for (const auto& [name, value] : figures->metrics) std::cout << name << " " << value << "\n";
+  return ExitCode::done;
+}
+
+}  // namespace entente::participant

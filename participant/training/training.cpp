@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "participant/training/training.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "common/base/bytes.hpp"
+#include "common/crypto/hash.hpp"
+#include "common/engine/metrics.hpp"
+#include "common/engine/optimizer.hpp"
+
+namespace entente::participant::training {
+namespace {
+
+constexpr std::size_t evaluation_rows = 256;  // at once
+
+std::uint64_t seed_of(std::string_view purpose, const plan::Plan& plan, const std::string& place,
+                      std::string_view participant) {
+  const Digest digest = crypto::sha256(
+      "entente/1 " + std::string(purpose) + "\n" + plan.digest.hex() + "\n" +
+      std::to_string(plan.training.seed) + "\n" + place + std::string(participant) + "\n");
+  return load_little_endian<std::uint64_t>(digest.bytes.data());
+}
+
+engine::OptimizerSpec optimizer_of(const plan::Plan& plan) {
+  engine::Sgd sgd;
+  sgd.learning_rate = plan.training.learning_rate;
+  sgd.momentum = plan.training.momentum;
+  return sgd;
+}
+
+// Rows of the dataset as the engine takes them, in memory that is used again for each batch.
+class BatchBuffer {
+ public:
+  BatchBuffer(const data::Dataset& dataset, std::size_t rows_max)
+      : dataset_(dataset), features_(rows_max * dataset.feature_count()), labels_(rows_max) {}
+
+  // Precondition: at most rows_max rows. Valid until the next call.
+  engine::Batch gather(std::span<const std::uint32_t> rows) {
+    dataset_.gather(rows, features_, labels_);
+    return {std::span<const float>(features_).first(rows.size() * dataset_.feature_count()),
+            std::span<const std::uint32_t>(labels_).first(rows.size())};
+  }
+
+ private:
+  const data::Dataset& dataset_;
+  std::vector<float> features_;
+  std::vector<std::uint32_t> labels_;
+};
+
+Result<void> check_parameters(const Setting& setting, std::span<const float> parameters) {
+  if (parameters.size() == setting.network.parameter_count()) return ok();
+  return Error{Errc::invalid_argument, "expected " +
+                                           std::to_string(setting.network.parameter_count()) +
+                                           " parameters, saw " + std::to_string(parameters.size())};
+}
+
+Error stopped() {
+  return {Errc::cancelled, "stopped"};
+}
+
+std::size_t batch_rows(const Setting& setting, std::size_t rows) {
+  return std::min<std::size_t>(setting.plan.training.batch_size, std::max<std::size_t>(rows, 1));
+}
+
+// Everything that one run of training holds.
+class Trainer {
+ public:
+  Trainer(const Setting& setting, std::vector<std::uint32_t> rows, std::uint64_t seed,
+          engine::Optimizer optimizer)
+      : setting_(setting),
+        row_count_(rows.size()),
+        batch_(setting.dataset, batch_rows(setting, rows.size())),
+        workspace_(setting.network.make_workspace(batch_rows(setting, rows.size()),
+                                                  engine::Purpose::training)),
+        batches_(std::move(rows), setting.plan.training.batch_size, seed),
+        optimizer_(std::move(optimizer)),
+        parameters_(setting.network.parameter_count()),
+        gradient_(setting.network.parameter_count()) {}
+
+  std::span<float> parameters() { return parameters_.values(); }
+  tensor::ParameterBuffer take_parameters() { return std::move(parameters_); }
+
+  // Gives the mean loss a row.
+  Result<double> run_epoch(std::uint64_t epoch, const Stop& stop) {
+    batches_.start_epoch(epoch);
+    double loss = 0;
+    for (auto rows = batches_.next(); !rows.empty(); rows = batches_.next()) {
+      if (stop && stop()) return stopped();
+      const auto batch_loss = setting_.network.loss_and_gradient(
+          parameters_.values(), batch_.gather(rows), gradient_.values(), workspace_);
+      if (!batch_loss) return batch_loss.error();
+      loss += *batch_loss * static_cast<double>(rows.size());
+      optimizer_.step(gradient_.values(), parameters_.values());
+    }
+    return loss / static_cast<double>(row_count_);
+  }
+
+ private:
+  const Setting& setting_;
+  std::size_t row_count_;
+  BatchBuffer batch_;
+  engine::Workspace workspace_;
+  data::Batches batches_;
+  engine::Optimizer optimizer_;
+  tensor::ParameterBuffer parameters_;
+  tensor::ParameterBuffer gradient_;
+};
+
+// trained -= global; the Euclidean norm of what is left.
+double subtract(std::span<const float> global, std::span<float> trained) {
+  double squares = 0;
+  for (std::size_t i = 0; i < trained.size(); ++i) {
+    trained[i] -= global[i];
+    squares += static_cast<double>(trained[i]) * static_cast<double>(trained[i]);
+  }
+  return std::sqrt(squares);
+}
+
+}  // namespace
+
+std::uint64_t training_seed(const plan::Plan& plan, std::uint64_t round,
+                            std::string_view participant) {
+  return seed_of("training", plan, std::to_string(round) + "\n", participant);
+}
+
+data::Split split_rows(const Setting& setting) {
+  return data::split_holdout(setting.dataset, setting.plan.evaluation.holdout,
+                             seed_of("holdout", setting.plan, "", setting.participant));
+}
+
+Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<const float> global,
+                      const Stop& stop) {
+  if (auto fits = check_parameters(setting, global); !fits) return fits.error();
+  auto optimizer = engine::Optimizer::make(
+      optimizer_of(setting.plan), setting.network.parameter_count(), setting.network.isa());
+  if (!optimizer) return optimizer.error();
+  data::Split split = split_rows(setting);
+  Outcome outcome;
+  outcome.examples = split.training.size();
+  Trainer trainer(setting, std::move(split.training),
+                  training_seed(setting.plan, round, setting.participant), std::move(*optimizer));
+  std::ranges::copy(global, trainer.parameters().begin());
+  for (std::uint32_t epoch = 0; epoch < setting.plan.training.local_epochs; ++epoch) {
+    const auto loss = trainer.run_epoch(epoch, stop);
+    if (!loss) return in_context("epoch " + std::to_string(epoch + 1), loss.error());
+    outcome.loss = *loss;
+  }
+  outcome.update = trainer.take_parameters();
+  outcome.norm = subtract(global, outcome.update.values());
+  if (!std::isfinite(outcome.norm)) {
+    return Error{Errc::invalid_argument, "the parameters did not stay finite"};
+  }
+  return outcome;
+}
+
+Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
+                         std::span<const float> parameters, const Stop& stop) {
+  if (auto fits = check_parameters(setting, parameters); !fits) return fits.error();
+  Figures figures;
+  figures.examples = rows.size();
+  if (setting.plan.evaluation.metrics.empty()) return figures;
+  if (rows.empty()) {
+    return Error{Errc::invalid_argument, "no rows are held out for the plan's metrics"};
+  }
+  const std::size_t classes = setting.network.class_count();
+  const std::size_t rows_max = std::min(evaluation_rows, rows.size());
+  BatchBuffer batch(setting.dataset, rows_max);
+  std::vector<float> probabilities(rows_max * classes);
+  auto workspace = setting.network.make_workspace(rows_max, engine::Purpose::inference);
+  engine::ClassificationMetrics sums;
+  for (std::size_t first = 0; first < rows.size(); first += rows_max) {
+    if (stop && stop()) return stopped();
+    const auto part = rows.subspan(first, std::min(rows_max, rows.size() - first));
+    const engine::Batch gathered = batch.gather(part);
+    const auto predicted = std::span(probabilities).first(part.size() * classes);
+    auto done = setting.network.predict(parameters, gathered.features, predicted, workspace);
+    if (!done) return done.error();
+    sums.add(predicted, gathered.labels, classes);
+  }
+  for (const std::string& metric : setting.plan.evaluation.metrics) {
+    figures.metrics[metric] = metric == "accuracy" ? sums.accuracy() : sums.mean_loss();
+  }
+  return figures;
+}
+
+std::uint64_t memory_bytes(const Setting& setting) {
+  const std::uint64_t rows = setting.dataset.rows();
+  const std::uint64_t features = setting.dataset.feature_count();
+  const bool table = std::holds_alternative<data::Table>(setting.plan.data.kind);
+  const std::uint64_t dataset =
+      rows * (features * (table ? sizeof(float) : 1) + sizeof(std::uint32_t));
+  const std::uint64_t parameters = setting.network.parameter_count();
+  const std::size_t batch = batch_rows(setting, setting.dataset.rows());
+  return dataset + 3 * parameters * sizeof(float) +
+         engine::Optimizer::state_bytes(optimizer_of(setting.plan), parameters) +
+         setting.network.workspace_bytes(batch, engine::Purpose::training) +
+         batch * (features * sizeof(float) + sizeof(std::uint32_t)) +
+         3 * rows * sizeof(std::uint32_t);
+}
+
+}  // namespace entente::participant::training

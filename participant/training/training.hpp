@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// One participant's share of a round, as a function: from the global model and the local rows to
+// the difference that leaves the house; and a model's figures on the rows that were held out.
+//
+// Pure: no clock, no file, no state between rounds (the optimiser begins anew each time). All seeds
+// derive from (plan digest, plan seed, round, participant name), never from an attempt, so that the
+// same round trained again gives the same bits, on any number of threads. Called by the
+// participant's daemon, by the simulator and by whoever replays a round.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.hpp"
+#include "common/data/dataset.hpp"
+#include "common/engine/network.hpp"
+#include "common/plan/plan.hpp"
+#include "common/tensor/layout.hpp"
+
+namespace entente::participant::training {
+
+// What stays the same over the rounds of a plan; all of it outlives the calls.
+struct Setting {
+  const plan::Plan& plan;
+  const engine::Network& network;  // compiled from plan.model
+  const data::Dataset& dataset;    // all rows of this participant, read by plan.data
+  std::string_view participant;    // name
+};
+
+// Asked before each batch, on the caller's thread; true ends the work. None: never.
+using Stop = std::function<bool()>;
+
+struct Outcome {
+  tensor::ParameterBuffer update;  // [p]: trained minus global, every value finite
+  std::uint64_t examples = 0;      // training rows
+  double loss = 0;                 // mean over the rows of the last epoch, nats
+  double norm = 0;                 // Euclidean, of the update
+};
+
+// Which rows train and which are held out: the same in every round.
+data::Split split_rows(const Setting& setting);
+
+// Trains plan.training.local_epochs on the training rows, starting from `global` [p].
+// Errors: cancelled - stopped; invalid_argument - a size differs from the network's, or the loss or
+// the parameters did not stay finite (the text may name a row: it is for this house alone).
+Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<const float> global,
+                      const Stop& stop = {});
+
+struct Figures {
+  std::uint64_t examples = 0;             // rows looked at
+  std::map<std::string, double> metrics;  // those that the plan asks for
+};
+
+// The plan's metrics of `parameters` [p] on `rows`, added in their order.
+// Errors: cancelled; invalid_argument - as train, or no rows while the plan asks for metrics.
+Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
+                         std::span<const float> parameters, const Stop& stop = {});
+
+// Bytes at the peak of training here: rows, parameters, gradient, optimiser, workspace, batch.
+std::uint64_t memory_bytes(const Setting& setting);
+
+// The seed of a round's batches. Exposed for those who prove that it depends on nothing else.
+std::uint64_t training_seed(const plan::Plan& plan, std::uint64_t round,
+                            std::string_view participant);
+
+}  // namespace entente::participant::training
