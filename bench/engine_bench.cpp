@@ -4,7 +4,7 @@
 // samples a second, next to what this machine gives for one large matrix product (Eigen's) in the
 // same run.
 //
-//     entente-bench-engine [--seconds N] [--isa v2|v3|v4|generic]
+//     entente-bench-engine [--seconds N] [--isa v2|v3|v4|generic] [--model TEXT]
 //
 // One line for each model, batch size and number of threads. The best of several stretches: what
 // disturbs only slows.
@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,6 +47,7 @@ constexpr int stretches = 7;
 struct Options {
   double seconds = 0.4;  // of each stretch
   Isa isa = Isa::generic;
+  std::string model;  // only those whose name contains it
 };
 
 struct Model {
@@ -127,21 +129,28 @@ std::vector<Model> models() {
   return all;
 }
 
-// Calls `step` for `seconds`, several times over; the best number of calls a second.
+// Calls a second of the clock, and a second of this process's time on its cores.
+struct Rate {
+  double wall = 0, core = 0;
+};
+
+// Calls `step` for `seconds`, several times over; the best of each rate.
 template <class Step>
-double rate(double seconds, const Step& step) {
-  double best = 0;
+Rate rate(double seconds, const Step& step) {
+  Rate best;
   step();
   for (int stretch = 0; stretch < stretches; ++stretch) {
     const auto begin = Clock::now();
-    std::size_t calls = 0;
-    double passed = 0;
+    const std::clock_t core_begin = std::clock();
+    double calls = 0, passed = 0;
     while (passed < seconds) {
       step();
       ++calls;
       passed = std::chrono::duration<double>(Clock::now() - begin).count();
     }
-    best = std::max(best, static_cast<double>(calls) / passed);
+    const double core = static_cast<double>(std::clock() - core_begin) / CLOCKS_PER_SEC;
+    best.wall = std::max(best.wall, calls / passed);
+    best.core = std::max(best.core, calls / core);
   }
   return best;
 }
@@ -152,7 +161,7 @@ double roof(double seconds) {
   const std::vector<float> a(side * side, 0.5F), b(side * side, 0.25F);
   std::vector<float> c(side * side);
   const auto gflops = [&](auto multiply) {
-    return rate(seconds, [&] { multiply(a.data(), b.data(), c.data(), side); }) * 2.0 * side *
+    return rate(seconds, [&] { multiply(a.data(), b.data(), c.data(), side); }).core * 2.0 * side *
            side * side / 1e9;
   };
   double best = gflops(&roof_generic::multiply);
@@ -179,17 +188,19 @@ void measure(const Model& model, std::size_t rows, std::size_t threads, const Op
   Workspace workspace = network.make_workspace(rows, Purpose::training);
   Optimizer optimizer =
       Optimizer::make(Sgd{1e-4, 0, false}, network.parameter_count(), options.isa).value();
-  const double steps = rate(options.seconds, [&] {
+  const Rate steps = rate(options.seconds, [&] {
     network.loss_and_gradient(parameters.values(), {features, labels}, gradient.values(), workspace)
         .value();
     optimizer.step(gradient.values(), parameters.values());
   });
-  const double samples = steps * static_cast<double>(rows);
-  const double gflops = samples * 2.0 * (3.0 * model.multiply_adds - model.first_layer) / 1e9;
+  const double flop =
+      2.0 * static_cast<double>(rows) * (3.0 * model.multiply_adds - model.first_layer);
   std::printf(
-      "%-30s batch %4zu threads %zu %10.0f samples/s %8.1f GFLOP/s  %4.0f %% of Eigen's product\n",
-      model.name.c_str(), rows, threads, samples, gflops,
-      100.0 * gflops / (roof_gflops * static_cast<double>(threads)));
+      "%-30s batch %4zu threads %zu %9.0f samples/s %7.1f GFLOP/s | a core-second %8.0f samples, "
+      "%4.0f %% of the product\n",
+      model.name.c_str(), rows, threads, steps.wall * static_cast<double>(rows),
+      steps.wall * flop / 1e9, steps.core * static_cast<double>(rows),
+      100.0 * steps.core * flop / 1e9 / roof_gflops);
   std::fflush(stdout);
 }
 
@@ -199,6 +210,7 @@ int run(const Options& options) {
               std::string(to_string(options.isa)).c_str(), roof_gflops);
   const std::size_t cores = std::max<std::size_t>(thread_count(), 1);
   for (const Model& model : models()) {
+    if (model.name.find(options.model) == std::string::npos) continue;
     for (const std::size_t rows : {10U, 32U, 50U, 128U, 256U}) {
       measure(model, rows, 1, options, roof_gflops);
       if (cores > 1) measure(model, rows, cores, options, roof_gflops);
@@ -217,6 +229,7 @@ int main(int count, char** arguments) {
     const std::string_view name = arguments[i];
     if (name == "--seconds") options.seconds = std::atof(arguments[i + 1]);
     if (name == "--isa") isa = choose_isa(arguments[i + 1]);
+    if (name == "--model") options.model = arguments[i + 1];
   }
   if (!isa) {
     std::fprintf(stderr, "%s\n", isa.error().detail.c_str());

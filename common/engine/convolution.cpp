@@ -11,11 +11,11 @@
 namespace entente::engine {
 namespace {
 
-// The kernel's gradient is summed over parts of the batch, then over the parts: as many as this, or
-// as fit.
-constexpr std::size_t parts_max = 16;
-constexpr std::size_t parts_size_max = std::size_t{1} << 20U;  // scalars, of all parts
-constexpr std::size_t parts_min = 2;
+// The kernel's gradient is summed over parts of the batch, then over the parts. Where all parts
+// together are small, a part is a block of rows, summed as they go backward, while they are in
+// cache; else there are few parts and they are tasks of their own, one for each line of the kernel.
+constexpr std::size_t parts_size_max = std::size_t{1} << 21U;  // scalars
+constexpr std::size_t parts_min = 2, parts_max = 16;
 constexpr std::size_t reduce_task_size = 8192;
 
 template <class S>
@@ -25,17 +25,15 @@ class ConvolutionOperation final : public Operation<S> {
   Layout input_layout() const override;
   Layout output_gradient_layout(bool input_wants_gradient) const override;
   bool has_parameters() const override { return true; }
-  std::size_t step_scratch(std::size_t rows) const override {
-    return kernel_room_ + (parts(rows) - 1) * part_size_;
-  }
+  std::size_t step_scratch(std::size_t rows) const override;
   void forward(const Pass<S>& pass, Rows rows) const override;
-  void backward(const Pass<S>& pass, Rows rows, std::size_t block) const override;
+  void backward(const Pass<S>& pass, Rows rows, const Block& block) const override;
   std::size_t prepare_tasks(std::size_t) const override {
     return this->input_.wants_gradient ? step_.kernel_height * step_.kernel_width : 0;
   }
   void prepare(const Pass<S>& pass, std::size_t task) const override;
   std::size_t gradient_tasks(std::size_t rows) const override {
-    return parts(rows) * step_.kernel_height;
+    return by_block(rows) ? 0 : parts(rows) * step_.kernel_height;
   }
   void gradient(const Pass<S>& pass, std::size_t task) const override;
   std::size_t reduce_tasks(std::size_t rows) const override {
@@ -44,7 +42,9 @@ class ConvolutionOperation final : public Operation<S> {
   void reduce(const Pass<S>& pass, std::size_t task) const override;
 
  private:
+  bool by_block(std::size_t rows) const { return block_count(rows) * part_size_ <= parts_size_max; }
   std::size_t parts(std::size_t rows) const {
+    if (by_block(rows)) return block_count(rows);
     return std::min(rows, std::clamp(parts_size_max / part_size_, parts_min, parts_max));
   }
   // A part's sums: the first is the gradient itself. The bias follows the kernel in both.
@@ -52,7 +52,9 @@ class ConvolutionOperation final : public Operation<S> {
     if (part == 0) return pass.gradient + step_.weights.kernel;
     return pass.buffer(this->step_buffer_) + kernel_room_ + (part - 1) * part_size_;
   }
-  void bias_gradient(const Pass<S>& pass, Rows rows, S* sums) const;
+  Product<S> gradient_product() const;
+  void input_gradient(const Pass<S>& pass, std::size_t row) const;
+  void bias_gradient(const Pass<S>& pass, std::size_t row, S* sums, bool accumulate) const;
 
   ConvolutionStep step_;
   std::size_t line_ = 0;         // kernel width * channels
@@ -68,6 +70,15 @@ ConvolutionOperation<S>::ConvolutionOperation(const ConvolutionStep& step)
   };
   part_size_ = step.weights.kernel_count + (step.weights.bias ? step.output.channels : 0);
   kernel_room_ = rounded(step.weights.kernel_count);
+}
+
+// For any number of rows up to `rows`.
+template <class S>
+std::size_t ConvolutionOperation<S>::step_scratch(std::size_t rows) const {
+  const std::size_t fitting = parts_size_max / part_size_;
+  const std::size_t most =
+      std::max(std::min(block_count(rows), fitting), std::clamp(fitting, parts_min, parts_max));
+  return kernel_room_ + (std::min(most, rows) - 1) * part_size_;
 }
 
 template <class S>
@@ -129,10 +140,11 @@ void ConvolutionOperation<S>::prepare(const Pass<S>& pass, std::size_t task) con
 }
 
 template <class S>
-void ConvolutionOperation<S>::backward(const Pass<S>& pass, Rows rows, std::size_t) const {
+void ConvolutionOperation<S>::input_gradient(const Pass<S>& pass, std::size_t row) const {
   const Layout& output = this->output_.gradient;
   const Layout& input = this->input_.gradient;
   Product<S> product;
+  product.a = pass.gradient_of(this->output_, row);
   product.a_group = output.line / step_.step_y;
   product.a_row = step_.output.channels;
   product.a_segment = product.a_group;
@@ -140,6 +152,7 @@ void ConvolutionOperation<S>::backward(const Pass<S>& pass, Rows rows, std::size
   product.b = pass.buffer(this->step_buffer_);
   product.b_segment = step_.kernel_width * step_.output.channels * step_.input.channels;
   product.b_step = step_.input.channels;
+  product.c = pass.gradient_of(this->input_, row) + input.origin;
   product.c_group = input.line;
   product.c_row = input.pixel;
   product.groups = step_.input.height;
@@ -147,12 +160,48 @@ void ConvolutionOperation<S>::backward(const Pass<S>& pass, Rows rows, std::size
   product.columns = step_.input.channels;
   product.segments = step_.kernel_height;
   product.steps = step_.kernel_width * step_.output.channels;
+  pass.kernels->product(product);
+}
+
+// The kernel's gradient of one row, [ky, kx and channel, filter]; a, b, c and accumulate are the
+// caller's.
+template <class S>
+Product<S> ConvolutionOperation<S>::gradient_product() const {
+  const Layout& input = this->input_.activation;
+  const Layout& output = this->output_.gradient;
+  Product<S> product;
+  product.a_group = input.line;
+  product.a_row = 1;
+  product.a_segment = step_.step_y * input.line;
+  product.a_step = step_.step_x * input.pixel;
+  product.b_segment = output.line;
+  product.b_step = output.pixel;
+  product.c_group = line_ * step_.output.channels;
+  product.c_row = step_.output.channels;
+  product.groups = step_.kernel_height;
+  product.rows = line_;
+  product.columns = step_.output.channels;
+  product.segments = step_.output.height;
+  product.steps = step_.output.width;
+  return product;
+}
+
+template <class S>
+void ConvolutionOperation<S>::backward(const Pass<S>& pass, Rows rows, const Block& block) const {
+  const bool sum_here = by_block(pass.rows);
+  S* sums = sums_of(pass, sum_here ? block.index : 0);
+  Product<S> product = gradient_product();
+  product.c = sums;
   for (std::size_t row = rows.first; row < rows.last; ++row) {
     if (step_.relu) relu_gradient(pass, this->output_, row);
-    if (!this->input_.wants_gradient) continue;
-    product.a = pass.gradient_of(this->output_, row);
-    product.c = pass.gradient_of(this->input_, row) + input.origin;
+    if (this->input_.wants_gradient) input_gradient(pass, row);
+    if (!sum_here) continue;
+    product.a = pass.input(this->input_, row);
+    product.b = pass.gradient_of(this->output_, row) + this->output_.gradient.origin;
+    product.accumulate = row != block.rows.first;
     pass.kernels->product(product);
+    if (step_.weights.bias)
+      bias_gradient(pass, row, sums + step_.weights.kernel_count, product.accumulate);
   }
 }
 
@@ -162,38 +211,27 @@ void ConvolutionOperation<S>::gradient(const Pass<S>& pass, std::size_t task) co
   const std::size_t count = parts(pass.rows);
   const std::size_t part = task / step_.kernel_height, ky = task % step_.kernel_height;
   const Rows rows{pass.rows * part / count, pass.rows * (part + 1) / count};
-  const Layout& input = this->input_.activation;
-  const Layout& output = this->output_.gradient;
   S* sums = sums_of(pass, part);
-  Product<S> product;
-  product.a_row = 1;
-  product.a_segment = step_.step_y * input.line;
-  product.a_step = step_.step_x * input.pixel;
-  product.b_segment = output.line;
-  product.b_step = output.pixel;
-  product.c = sums + ky * line_ * step_.output.channels;
-  product.c_row = step_.output.channels;
-  product.rows = line_;
-  product.columns = step_.output.channels;
-  product.segments = step_.output.height;
-  product.steps = step_.output.width;
+  Product<S> product = gradient_product();
+  product.groups = 1;
+  product.c = sums + ky * product.c_group;
   for (std::size_t row = rows.first; row < rows.last; ++row) {
-    product.a = pass.input(this->input_, row) + ky * input.line;
-    product.b = pass.gradient_of(this->output_, row) + output.origin;
+    product.a = pass.input(this->input_, row) + ky * product.a_group;
+    product.b = pass.gradient_of(this->output_, row) + this->output_.gradient.origin;
     product.accumulate = row != rows.first;
     pass.kernels->product(product);
+    if (ky != 0 || !step_.weights.bias) continue;
+    bias_gradient(pass, row, sums + step_.weights.kernel_count, product.accumulate);
   }
-  if (ky == 0 && step_.weights.bias) bias_gradient(pass, rows, sums + step_.weights.kernel_count);
 }
 
 template <class S>
-void ConvolutionOperation<S>::bias_gradient(const Pass<S>& pass, Rows rows, S* sums) const {
+void ConvolutionOperation<S>::bias_gradient(const Pass<S>& pass, std::size_t row, S* sums,
+                                            bool accumulate) const {
   const Layout& output = this->output_.gradient;
-  for (std::size_t row = rows.first; row < rows.last; ++row) {
-    pass.kernels->column_sums(pass.gradient_of(this->output_, row) + output.origin, output.line,
-                              output.pixel, step_.output.height, step_.output.width,
-                              step_.output.channels, sums, row != rows.first);
-  }
+  pass.kernels->column_sums(pass.gradient_of(this->output_, row) + output.origin, output.line,
+                            output.pixel, step_.output.height, step_.output.width,
+                            step_.output.channels, sums, accumulate);
 }
 
 template <class S>

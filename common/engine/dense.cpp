@@ -32,9 +32,10 @@ class DenseOperation final : public Operation<S> {
     return Layout::tight({1, 1, step_.outputs});
   }
   bool has_parameters() const override { return true; }
+  bool works_by_row() const override { return false; }
   std::size_t block_scratch() const override { return step_.outputs * rows_together; }
   void forward(const Pass<S>& pass, Rows rows) const override;
-  void backward(const Pass<S>& pass, Rows rows, std::size_t block) const override;
+  void backward(const Pass<S>& pass, Rows rows, const Block& block) const override;
   std::size_t gradient_tasks(std::size_t) const override {
     return (step_.inputs + task_rows_ - 1) / task_rows_ + (step_.weights.bias ? 1 : 0);
   }
@@ -66,14 +67,15 @@ void DenseOperation<S>::forward(const Pass<S>& pass, Rows rows) const {
 }
 
 template <class S>
-void DenseOperation<S>::backward(const Pass<S>& pass, Rows rows, std::size_t block) const {
+void DenseOperation<S>::backward(const Pass<S>& pass, Rows rows, const Block& block) const {
   if (step_.relu) {
     for (std::size_t row = rows.first; row < rows.last; ++row)
       relu_gradient(pass, this->output_, row);
   }
   if (!this->input_.wants_gradient) return;
   for (std::size_t row = rows.first; row < rows.last; row += rows_together) {
-    input_gradient(pass, {row, std::min(row + rows_together, rows.last)}, pass.scratch_of(block));
+    input_gradient(pass, {row, std::min(row + rows_together, rows.last)},
+                   pass.scratch_of(block.index));
   }
 }
 

@@ -8,23 +8,6 @@
 #include "common/engine/denormals.hpp"
 
 namespace entente::engine {
-namespace {
-
-// Blocks are small enough to give many threads work and to stay in cache, and large enough that
-// reading the weights pays.
-constexpr std::size_t block_rows = 16;
-
-std::size_t block_count(std::size_t rows) {
-  return std::max((rows + block_rows - 1) / block_rows, std::min<std::size_t>(rows, 2));
-}
-
-Rows rows_of(std::size_t block, std::size_t rows) {
-  const std::size_t blocks = block_count(rows);
-  return {rows * block / blocks, rows * (block + 1) / blocks};
-}
-
-}  // namespace
-
 template <class S>
 Graph<S>::Graph(const Blueprint& blueprint, Isa isa)
     : kernels_(&kernels_of<S>(isa)),
@@ -143,11 +126,29 @@ void Graph<S>::run_tasks(const Pass<S>& pass, TaskCount count, Task task,
   });
 }
 
+// Runs of operations that work by row: [first, last) around operation i.
+template <class S>
+Rows Graph<S>::run_around(std::size_t i) const {
+  Rows run{i, i + 1};
+  if (!operations_[i]->works_by_row()) return run;
+  while (run.first > 0 && operations_[run.first - 1]->works_by_row()) --run.first;
+  while (run.last < operations_.size() && operations_[run.last]->works_by_row()) ++run.last;
+  return run;
+}
+
 template <class S>
 bool Graph<S>::forward(const Pass<S>& pass, Rows rows) const {
   const S* features = pass.features + rows.first * feature_count_;
   if (!kernels_->all_finite(features, rows.count() * feature_count_)) return false;
-  for (const auto& operation : operations_) operation->forward(pass, rows);
+  for (std::size_t begin = 0; begin < operations_.size();) {
+    const Rows run = run_around(begin);
+    const std::size_t together = operations_[begin]->works_by_row() ? 1 : rows.count();
+    for (std::size_t row = rows.first; row < rows.last; row += together) {
+      for (std::size_t i = run.first; i < run.last; ++i)
+        operations_[i]->forward(pass, {row, row + together});
+    }
+    begin = run.last;
+  }
   return true;
 }
 
@@ -163,9 +164,17 @@ void Graph<S>::lose(const Pass<S>& pass, Rows rows, std::span<const std::uint32_
 }
 
 template <class S>
-void Graph<S>::backward(const Pass<S>& pass, Rows rows, std::size_t block) const {
-  for (std::size_t i = operations_.size(); i-- > 0;) {
-    if (values_[i + 1].wants_gradient) operations_[i]->backward(pass, rows, block);
+void Graph<S>::backward(const Pass<S>& pass, const Block& block) const {
+  for (std::size_t end = operations_.size(); end > 0;) {
+    const Rows run = run_around(end - 1);
+    const std::size_t together = operations_[end - 1]->works_by_row() ? 1 : block.rows.count();
+    for (std::size_t row = block.rows.first; row < block.rows.last; row += together) {
+      for (std::size_t i = run.last; i-- > run.first;) {
+        if (values_[i + 1].wants_gradient)
+          operations_[i]->backward(pass, {row, row + together}, block);
+      }
+    }
+    end = run.first;
   }
 }
 
@@ -177,13 +186,13 @@ double Graph<S>::train(const S* parameters, const S* features,
   Pass<S> pass = pass_over(parameters, features, rows, workspace);
   pass.gradient = gradient;
   run_tasks(pass, &Operation<S>::prepare_tasks, &Operation<S>::prepare, workspace);
-  parallel_for(blocks, [&](std::size_t block) {
+  parallel_for(blocks, [&](std::size_t index) {
     const FlushDenormals flush;
-    const Rows own = rows_of(block, rows);
-    workspace.finite_[block] = forward(pass, own) ? 1 : 0;
-    if (workspace.finite_[block] == 0) return;
-    lose(pass, own, labels, workspace.losses_);
-    backward(pass, own, block);
+    const Block block = block_of(index, rows);
+    workspace.finite_[index] = forward(pass, block.rows) ? 1 : 0;
+    if (workspace.finite_[index] == 0) return;
+    lose(pass, block.rows, labels, workspace.losses_);
+    backward(pass, block);
   });
   const auto blocks_end = workspace.finite_.begin() + static_cast<std::ptrdiff_t>(blocks);
   features_finite = std::count(workspace.finite_.begin(), blocks_end, 0) == 0;
@@ -200,11 +209,11 @@ bool Graph<S>::predict(const S* parameters, const S* features, std::size_t rows,
                        BasicWorkspace<S>& workspace) const {
   const std::size_t blocks = block_count(rows);
   const Pass<S> pass = pass_over(parameters, features, rows, workspace);
-  parallel_for(blocks, [&](std::size_t block) {
+  parallel_for(blocks, [&](std::size_t index) {
     const FlushDenormals flush;
-    const Rows own = rows_of(block, rows);
-    workspace.finite_[block] = forward(pass, own) ? 1 : 0;
-    if (workspace.finite_[block] == 0) return;
+    const Rows own = block_of(index, rows).rows;
+    workspace.finite_[index] = forward(pass, own) ? 1 : 0;
+    if (workspace.finite_[index] == 0) return;
     for (std::size_t row = own.first; row < own.last; ++row) {
       kernels_->softmax(pass.input(values_.back(), row), classes_, probabilities + row * classes_);
     }

@@ -45,10 +45,11 @@ class Graph {
                     BasicWorkspace<S>& workspace) const;
   void run_tasks(const Pass<S>& pass, TaskCount count, Task task,
                  BasicWorkspace<S>& workspace) const;
+  Rows run_around(std::size_t i) const;
   bool forward(const Pass<S>& pass, Rows rows) const;
   void lose(const Pass<S>& pass, Rows rows, std::span<const std::uint32_t> labels,
             std::vector<S>& losses) const;
-  void backward(const Pass<S>& pass, Rows rows, std::size_t block) const;
+  void backward(const Pass<S>& pass, const Block& block) const;
 
   const Kernels<S>* kernels_;
   std::size_t classes_ = 0;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+
 #include "common/engine/operation.hpp"
 
 namespace entente::engine {
 namespace {
+
+constexpr std::size_t block_rows = 16;
 
 // Rows whose distance is a large power of two would share few places in the first-level cache.
 std::size_t row_distance(std::size_t size) {
@@ -11,6 +15,15 @@ std::size_t row_distance(std::size_t size) {
 }
 
 }  // namespace
+
+std::size_t block_count(std::size_t rows) {
+  return std::max((rows + block_rows - 1) / block_rows, std::min<std::size_t>(rows, 2));
+}
+
+Block block_of(std::size_t index, std::size_t rows) {
+  const std::size_t blocks = block_count(rows);
+  return {index, {rows * index / blocks, rows * (index + 1) / blocks}};
+}
 
 Layout Layout::tight(const Extent& extent) {
   return spread(extent, 0, 0, extent.height, extent.width);

@@ -58,6 +58,15 @@ struct Rows {
   std::size_t count() const { return last - first; }
 };
 
+// A batch is worked on in blocks of rows: small enough to give many threads work, large enough that
+// reading the weights pays. Each is one task; its bounds depend on the number of rows alone.
+struct Block {
+  std::size_t index = 0;
+  Rows rows;
+};
+std::size_t block_count(std::size_t rows);
+Block block_of(std::size_t index, std::size_t rows);
+
 // What a call works on: the caller's spans and the workspace's memory.
 template <class S>
 struct Pass {
@@ -96,6 +105,9 @@ class Operation {
   // Whether the output is the input's memory under another shape.
   virtual bool passes_through() const { return false; }
   virtual bool has_parameters() const { return false; }
+  // Whether rows are best worked on one by one: what such a run of operations writes is still in
+  // cache when it is read.
+  virtual bool works_by_row() const { return true; }
   // Scalars of its own beside the values: for a block of rows, and for a whole training step.
   virtual std::size_t block_scratch() const { return 0; }
   virtual std::size_t step_scratch(std::size_t /*rows*/) const { return 0; }
@@ -107,8 +119,9 @@ class Operation {
 
   virtual void forward(const Pass<S>& pass, Rows rows) const = 0;
   // Takes the gradient by the output; leaves there the gradient before the activation, and the
-  // gradient by the input in its place if that is wanted. `block` names the scratch.
-  virtual void backward(const Pass<S>& pass, Rows rows, std::size_t block) const = 0;
+  // gradient by the input in its place if that is wanted. `rows` are of `block`, whose rows come in
+  // order and are no other thread's.
+  virtual void backward(const Pass<S>& pass, Rows rows, const Block& block) const = 0;
 
   // Three loops of independent tasks over the whole batch: before the first block, after the last,
   // and after that.

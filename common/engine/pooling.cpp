@@ -19,7 +19,7 @@ class PoolingOperation final : public Operation<S> {
     return Layout::tight({pooling_.output_height, pooling_.output_width, pooling_.channels});
   }
   void forward(const Pass<S>& pass, Rows rows) const override;
-  void backward(const Pass<S>& pass, Rows rows, std::size_t block) const override;
+  void backward(const Pass<S>& pass, Rows rows, const Block& block) const override;
 
  private:
   Pooling pooling_;
@@ -40,7 +40,7 @@ void PoolingOperation<S>::forward(const Pass<S>& pass, Rows rows) const {
 }
 
 template <class S>
-void PoolingOperation<S>::backward(const Pass<S>& pass, Rows rows, std::size_t) const {
+void PoolingOperation<S>::backward(const Pass<S>& pass, Rows rows, const Block&) const {
   if (!this->input_.wants_gradient) return;
   for (std::size_t row = rows.first; row < rows.last; ++row) {
     S* gradient = pass.gradient_of(this->input_, row);

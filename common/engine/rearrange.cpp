@@ -22,7 +22,7 @@ class FlattenOperation final : public Operation<S> {
   }
   bool passes_through() const override { return true; }
   void forward(const Pass<S>&, Rows) const override {}
-  void backward(const Pass<S>& pass, Rows rows, std::size_t) const override {
+  void backward(const Pass<S>& pass, Rows rows, const Block&) const override {
     const Value& input = this->input_;
     if (!input.wants_gradient || input.gradient_buffer == this->output_.gradient_buffer) return;
     for (std::size_t row = rows.first; row < rows.last; ++row) {
@@ -55,7 +55,7 @@ class ReluOperation final : public Operation<S> {
                    });
     }
   }
-  void backward(const Pass<S>& pass, Rows rows, std::size_t) const override {
+  void backward(const Pass<S>& pass, Rows rows, const Block&) const override {
     for (std::size_t row = rows.first; row < rows.last; ++row) {
       relu_gradient(pass, this->output_, row);
       if (!this->input_.wants_gradient) continue;
@@ -88,7 +88,7 @@ class InputCopyOperation final : public Operation<S> {
                    });
     }
   }
-  void backward(const Pass<S>&, Rows, std::size_t) const override {}
+  void backward(const Pass<S>&, Rows, const Block&) const override {}
 
  private:
   Layout layout_;
