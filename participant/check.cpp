@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <boost/json/serialize.hpp>
 #include <chrono>
 #include <iomanip>
 #include <iostream>
@@ -61,7 +60,7 @@ Result<Findings> try_out(const StartUp& start, const plan::Plan& plan) {
   return findings;
 }
 
-void print_json(const plan::Plan& plan, const Findings& findings) {
+Result<void> print_json(const plan::Plan& plan, const Findings& findings) {
   const Suitability& here = findings.suitability;
   json::object answer;
   answer["plan"] = plan.digest.hex();
@@ -77,7 +76,10 @@ void print_json(const plan::Plan& plan, const Findings& findings) {
   answer["memory_bytes"] = here.memory_bytes;
   answer["allowed"] = findings.refusal.empty();
   if (!findings.refusal.empty()) answer["refusal"] = findings.refusal;
-  std::cout << json::serialize(answer) << "\n";
+  const auto line = canonical_json(answer);
+  if (!line) return line.error();
+  std::cout << *line << "\n";
+  return ok();
 }
 
 void print_text(const Configuration& configuration, const plan::Plan& plan,
@@ -121,7 +123,7 @@ Result<ExitCode> check(const CheckOptions& options) {
   const auto findings = try_out(*start, **plan);
   if (!findings) return findings.error();
   if (options.json) {
-    print_json(**plan, *findings);
+    if (auto printed = print_json(**plan, *findings); !printed) return printed.error();
   } else {
     print_text(start->configuration, **plan, *findings);
   }

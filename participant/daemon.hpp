@@ -30,7 +30,7 @@ inline constexpr std::chrono::milliseconds backoff_least{500};
 inline constexpr std::chrono::milliseconds backoff_most{60'000};
 inline constexpr std::chrono::milliseconds connect_max{30'000};
 inline constexpr std::chrono::milliseconds answer_max{130'000};  // of one request
-inline constexpr std::chrono::milliseconds goodbye_max{2'000};
+inline constexpr std::chrono::milliseconds goodbye_max{5'000};
 // A transfer of that many bytes may take transfer_base + bytes / transfer_bytes_a_second_least.
 inline constexpr std::chrono::milliseconds transfer_base{60'000};
 inline constexpr std::uint64_t transfer_bytes_a_second_least = 16U << 10U;

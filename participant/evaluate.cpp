@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <boost/json/serialize.hpp>
 #include <iostream>
 #include <numeric>
 #include <utility>
@@ -62,7 +61,9 @@ Result<ExitCode> evaluate(const EvaluateOptions& options) {
     json::object metrics;
     for (const auto& [name, value] : figures->metrics) metrics[name] = value;
     answer["metrics"] = std::move(metrics);
-    std::cout << json::serialize(answer) << "\n";
+    const auto line = canonical_json(answer);
+    if (!line) return line.error();
+    std::cout << *line << "\n";
     return ExitCode::done;
   }
   std::cout << "model " << digest->hex() << ", " << figures->examples << " rows\n";
