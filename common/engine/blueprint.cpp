@@ -209,6 +209,9 @@ Result<void> Draft::on(const MaxPooling2D& layer) {
   pooling.left = x->before;
   pooling.output_height = y->output;
   pooling.output_width = x->output;
+  pooling.tiles =
+      pooling.step_y == pooling.window_height && pooling.step_x == pooling.window_width &&
+      y->output * pooling.step_y == input.height && x->output * pooling.step_x == input.width;
   blueprint_.steps.emplace_back(PoolingStep{pooling});
   shape_ = {y->output, x->output, shape_[2]};
   return ok();

@@ -52,6 +52,7 @@ struct Pooling {
   std::size_t input_height = 0, input_width = 0, channels = 0;
   std::size_t output_height = 0, output_width = 0;
   std::size_t window_height = 0, window_width = 0, step_y = 0, step_x = 0, top = 0, left = 0;
+  bool tiles = false;  // each element of the input is in exactly one window
 };
 
 // Stochastic gradient descent; `velocity` is null when momentum is zero.
@@ -76,7 +77,8 @@ struct Kernels {
   void (*relu_gradient)(const S* output, S* gradient, std::size_t count);
   void (*add)(const S* from, S* to, std::size_t count);
   void (*max_pool)(const Pooling&, Plane<const S> input, Plane<S> output);
-  // Adds to input_gradient; of equal maxima the first in the window, line by line, takes it.
+  // Adds to input_gradient; where the windows tile the input, overwrites it. Of equal maxima the
+  // first in the window, line by line, takes it.
   void (*max_pool_gradient)(const Pooling&, Plane<const S> input, Plane<const S> output,
                             Plane<const S> output_gradient, Plane<S> input_gradient);
   void (*softmax)(const S* logits, std::size_t classes, S* probabilities);

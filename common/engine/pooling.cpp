@@ -44,7 +44,7 @@ void PoolingOperation<S>::backward(const Pass<S>& pass, Rows rows, const Block&)
   if (!this->input_.wants_gradient) return;
   for (std::size_t row = rows.first; row < rows.last; ++row) {
     S* gradient = pass.gradient_of(this->input_, row);
-    std::fill_n(gradient, this->input_.gradient.row, S{0});
+    if (!pooling_.tiles) std::fill_n(gradient, this->input_.gradient.row, S{0});
     pass.kernels->max_pool_gradient(
         pooling_, plane<const S>(pass.input(this->input_, row), this->input_.activation),
         plane<const S>(pass.input(this->output_, row), this->output_.activation),

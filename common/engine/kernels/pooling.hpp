@@ -51,7 +51,7 @@ template <class S, class Access>
   Access::put(greatest, output);
 }
 
-template <class S, class Access>
+template <class S, class Access, bool overwrite>
 [[gnu::always_inline]] inline void spread_to_window(Plane<const S> input, Covered y, Covered x,
                                                     const S* output, const S* output_gradient,
                                                     Plane<S> input_gradient) {
@@ -64,7 +64,12 @@ template <class S, class Access>
           Access::get(input.data + (y.first + dy) * input.line + (x.first + dx) * input.pixel);
       S* to = input_gradient.data + (y.first + dy) * input_gradient.line +
               (x.first + dx) * input_gradient.pixel;
-      Access::put(Access::get(to) + (value == greatest ? left : none), to);
+      const auto taken = value == greatest ? left : none;
+      if constexpr (overwrite) {
+        Access::put(taken, to);
+      } else {
+        Access::put(Access::get(to) + taken, to);
+      }
       left = value == greatest ? none : left;
     }
   }
@@ -89,8 +94,8 @@ void max_pool(const Pooling& pooling, Plane<const S> input, Plane<S> output) {
   }
 }
 
-template <class S>
-void max_pool_gradient(const Pooling& pooling, Plane<const S> input, Plane<const S> output,
+template <class S, bool overwrite>
+void spread_to_windows(const Pooling& pooling, Plane<const S> input, Plane<const S> output,
                        Plane<const S> output_gradient, Plane<S> input_gradient) {
   for (std::size_t oy = 0; oy < pooling.output_height; ++oy) {
     const Covered y =
@@ -103,14 +108,24 @@ void max_pool_gradient(const Pooling& pooling, Plane<const S> input, Plane<const
           output_gradient.data + oy * output_gradient.line + ox * output_gradient.pixel;
       std::size_t c = 0;
       for (; c + lanes<S> <= pooling.channels; c += lanes<S>) {
-        spread_to_window<S, Wide<S>>(shifted(input, c), y, x, result + c, gradient + c,
-                                     shifted(input_gradient, c));
+        spread_to_window<S, Wide<S>, overwrite>(shifted(input, c), y, x, result + c, gradient + c,
+                                                shifted(input_gradient, c));
       }
       for (; c < pooling.channels; ++c) {
-        spread_to_window<S, Single<S>>(shifted(input, c), y, x, result + c, gradient + c,
-                                       shifted(input_gradient, c));
+        spread_to_window<S, Single<S>, overwrite>(shifted(input, c), y, x, result + c, gradient + c,
+                                                  shifted(input_gradient, c));
       }
     }
+  }
+}
+
+template <class S>
+void max_pool_gradient(const Pooling& pooling, Plane<const S> input, Plane<const S> output,
+                       Plane<const S> output_gradient, Plane<S> input_gradient) {
+  if (pooling.tiles) {
+    spread_to_windows<S, true>(pooling, input, output, output_gradient, input_gradient);
+  } else {
+    spread_to_windows<S, false>(pooling, input, output, output_gradient, input_gradient);
   }
 }
 
