@@ -74,36 +74,18 @@ class Session final : public protocol::ServerHandler {
 
   Async<std::optional<Message>> on_message(Message message) override {
     if (!may_send(member_.identity.role, message)) co_return not_allowed(message);
-    if (const auto* answer = std::get_if<protocol::AnswerPlan>(&message)) {
-      auto event = admit_consent(member_, *answer);
-      if (!event)
-        co_return std::optional<Message>(refuse(Verdict::bad_signature, event.error().detail));
-      co_return co_await ask(round::Event(std::move(*event)));
-    }
-    if (auto* report = std::get_if<protocol::ReportEvaluation>(&message)) {
-      co_return co_await ask(EvaluationReported{member_.identity.name, std::move(*report)});
-    }
-    if (auto* declined = std::get_if<protocol::DeclineWork>(&message)) {
-      co_return co_await ask(round::Event(round::WorkDeclined{
-          member_.identity.name, declined->plan, declined->round, std::move(declined->reason)}));
-    }
-    if (auto* cancelled = std::get_if<protocol::CancelPlan>(&message)) {
-      co_return co_await ask(round::Event(round::PlanCancelled{
-          member_.identity.uri(), cancelled->plan, std::move(cancelled->reason)}));
-    }
-    if (auto* suspension = std::get_if<protocol::SetSuspended>(&message)) {
-      co_return co_await ask(round::Event(
-          round::SuspensionSet{member_.identity.uri(), std::move(suspension->participant),
-                               suspension->suspended, std::move(suspension->reason)}));
-    }
-    if (std::holds_alternative<protocol::AskStatus>(message)) co_return co_await ask(StatusAsked{});
     if (std::holds_alternative<protocol::StopCoordinator>(message)) {
       log_info("stopping", {{"by", member_.identity.name}});
       hall_.stop_daemon();
       co_return std::optional<Message>(refuse(Verdict::accepted, {}));
     }
-    co_return Error{Errc::malformed,
-                    "unexpected message " + std::string(protocol::name_of(message))};
+    Result<Question> question = question_in(message);
+    if (!question && question.error().code == Errc::unauthenticated) {
+      co_return std::optional<Message>(refuse(Verdict::bad_signature, question.error().detail));
+    }
+    if (!question) co_return question.error();
+    Result<std::optional<Message>> answer = co_await ask(std::move(*question));
+    co_return answer;
   }
 
   Async<std::variant<protocol::Expected, Answer>> on_offer(Message offer) override {
@@ -149,6 +131,35 @@ class Session final : public protocol::ServerHandler {
   }
 
  private:
+  // What a message asks of the control thread.
+  // Errors: unauthenticated - a signature; malformed - a message that asks nothing.
+  Result<Question> question_in(Message& message) const {
+    const Identity& self = member_.identity;
+    if (const auto* answer = std::get_if<protocol::AnswerPlan>(&message)) {
+      auto event = admit_consent(member_, *answer);
+      if (!event) return event.error();
+      return Question(round::Event(std::move(*event)));
+    }
+    if (auto* report = std::get_if<protocol::ReportEvaluation>(&message)) {
+      return Question(EvaluationReported{self.name, std::move(*report)});
+    }
+    if (auto* declined = std::get_if<protocol::DeclineWork>(&message)) {
+      return Question(round::Event(round::WorkDeclined{self.name, declined->plan, declined->round,
+                                                       std::move(declined->reason)}));
+    }
+    if (auto* cancelled = std::get_if<protocol::CancelPlan>(&message)) {
+      return Question(round::Event(
+          round::PlanCancelled{self.uri(), cancelled->plan, std::move(cancelled->reason)}));
+    }
+    if (auto* suspension = std::get_if<protocol::SetSuspended>(&message)) {
+      return Question(
+          round::Event(round::SuspensionSet{self.uri(), std::move(suspension->participant),
+                                            suspension->suspended, std::move(suspension->reason)}));
+    }
+    if (std::holds_alternative<protocol::AskStatus>(message)) return Question(StatusAsked{});
+    return Error{Errc::malformed, "unexpected message " + std::string(protocol::name_of(message))};
+  }
+
   // Puts a question to the control thread; the session waits for the answer.
   Async<std::optional<Message>> ask(Question question) {
     net::Mailbox<Message> answers(1);
@@ -184,10 +195,9 @@ class Session final : public protocol::ServerHandler {
     if (!layout) co_return Outcome(refuse(Verdict::busy, layout.error().detail));
     const std::uint64_t expected_bytes = tensor::safetensors_size_bytes(**layout);
     if (offer.size_bytes != expected_bytes) {
-      Result<Answer> refused =
-          co_await flawed(offer, Verdict::malformed,
-                          "an update of this plan has " + std::to_string(expected_bytes) +
-                              " bytes, announced were " + std::to_string(offer.size_bytes));
+      std::string reason = "an update of this plan has " + std::to_string(expected_bytes) +
+                           " bytes, announced were " + std::to_string(offer.size_bytes);
+      Result<Answer> refused = co_await flawed(offer, Verdict::malformed, std::move(reason));
       if (!refused) co_return refused.error();
       co_return Outcome(std::move(*refused));
     }
