@@ -2,6 +2,7 @@
 #include "tests/end_to_end/federation.hpp"
 
 #include <boost/json/parse.hpp>
+#include <boost/test/results_collector.hpp>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
 #include <cstdlib>
