@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// What follows from the state: agendas told, background work started, files removed, timers set.
+#include "common/base/log.hpp"
+#include "coordinator/control_state.hpp"
+#include "coordinator/work.hpp"
+
+namespace entente::coordinator {
+namespace {
+
+constexpr std::chrono::seconds work_retried_after{2};
+constexpr std::uint64_t space_reserve_bytes = 64U << 20U;  // for the ledger and plans
+
+}  // namespace
+
+// Brings the world in line with the state.
+void Control::State::settle() {
+  forget_evaluations();
+  start_work();
+  tell_agendas();
+  sweep();
+  arm_deadline();
+  update_figures();
+}
+
+void Control::State::forget_evaluations() {
+  const auto* phase = std::get_if<round::Evaluating>(&core->state().phase);
+  const std::optional<Digest> candidate = phase ? std::optional(phase->candidate) : std::nullopt;
+  if (candidate == evaluated_model) return;
+  evaluated_model = candidate;
+  evaluations.clear();
+  uploads.clear();
+}
+
+void Control::State::tell_agendas() {
+  const TimePoint now = clock->now();
+  std::set<std::string> evaluated;
+  for (const auto& [name, evaluation] : evaluations) evaluated.insert(name);
+  for (auto& [id, peer] : peers) {
+    if (peer.connection.identity.role != Role::participant) continue;
+    round::Agenda agenda = round::agenda(core->state(), peer.connection.identity.name, evaluated);
+    if (peer.told == agenda) continue;
+    auto message = agenda_message(*core, store, agenda, now);
+    if (!message) {
+      work_problem = "an agenda cannot be told: " + message.error().detail;
+      log_error("agenda cannot be told", {{"participant", peer.connection.identity.name},
+                                          {"reason", message.error().detail}});
+      continue;
+    }
+    peer.connection.send(std::move(*message));
+    peer.told = std::move(agenda);
+  }
+}
+
+void Control::State::start_work() {
+  if (working || stopped) return;
+  const round::Work task = round::due(core->state());
+  if (std::holds_alternative<std::monostate>(task)) return;
+  working = true;
+  running = task;
+  asio::post(pool, [self = shared_from_this(), task] {
+    const Digest plan_digest = std::holds_alternative<round::Aggregate>(task)
+                                   ? std::get<round::Aggregate>(task).plan
+                                   : std::get<round::PrepareModel>(task).plan;
+    auto plan = self->store.plan(plan_digest);
+    Result<Digest> outcome = !plan ? Result<Digest>(plan.error())
+                             : std::holds_alternative<round::Aggregate>(task)
+                                 ? aggregate(self->store, *plan, std::get<round::Aggregate>(task))
+                                 : prepare_model(self->store, *plan);
+    asio::post(self->thread, [self, task, outcome] { self->finish_work(task, outcome); });
+  });
+}
+
+void Control::State::finish_work(const round::Work& task, Result<Digest> outcome) {
+  if (stopped) return;
+  if (!outcome) {
+    work_problem = outcome.error().detail;
+    log_error("work in the background failed; it is tried again", {{"reason", work_problem}});
+    update_figures();
+    if (core && outcome.error().code == Errc::not_found) check_spool();
+    work_retry.expires_after(work_retried_after);
+    work_retry.async_wait([self = shared_from_this()](boost::system::error_code failure) {
+      self->working = false;
+      if (!failure && !self->stopped && self->core) self->settle();
+    });
+    return;
+  }
+  working = false;
+  work_problem.clear();
+  round::Event event = round::Tick{};
+  if (const auto* prepared = std::get_if<round::PrepareModel>(&task)) {
+    event = round::ModelPrepared{prepared->plan, *outcome};
+  } else if (const auto* aggregated = std::get_if<round::Aggregate>(&task)) {
+    event = round::AggregateStored{aggregated->plan, aggregated->round, *outcome};
+  }
+  waiting.push_back(Waiting{std::move(event), {}});
+  schedule();
+}
+
+// After a restart: the spool is not synced, so updates that the ledger names may be missing or
+// damaged.
+void Control::State::check_spool() {
+  const round::Collecting* round = std::get_if<round::Collecting>(&core->state().phase);
+  if (const auto* closed = std::get_if<round::Aggregating>(&core->state().phase))
+    round = &closed->collected;
+  if (round == nullptr) return;
+  for (const auto& [name, acceptance] : round->accepted) {
+    auto digest = digest_of_file(store.update_path(name, acceptance.update));
+    if (digest && *digest == acceptance.update) continue;
+    log_warning("an accepted update is missing or damaged: asked for again",
+                {{"participant", name}, {"round", round->round}});
+    static_cast<void>(remove_file(store.update_path(name, acceptance.update)));
+    waiting.push_back(
+        Waiting{round::Event(round::UpdateLost{name, round->round, acceptance.update}), {}});
+  }
+}
+
+void Control::State::check_space() {
+  const auto* phase = std::get_if<round::Recruiting>(&core->state().phase);
+  space_problem.clear();
+  if (phase == nullptr) return;
+  const round::PlanRecord& plan = core->state().plans.at(phase->plan);
+  std::error_code failure;
+  const std::uint64_t model = std::filesystem::file_size(store.model_path(*plan.model), failure);
+  if (failure) return;
+  const std::uint64_t needed = model * (plan.rules.cohort + 1ULL) + space_reserve_bytes;
+  auto free = free_space_bytes(store.folder());
+  if (!free || *free >= needed) return;
+  space_problem = "disk full: a round needs " + std::to_string(needed >> 20U) + " MiB in " +
+                  store.folder().string() + ", " + std::to_string(*free >> 20U) + " MiB are free";
+  log_warning("no round is opened", {{"reason", space_problem}});
+  space_retry.expires_after(work_retried_after);
+  space_retry.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
+    if (!cancelled && !self->stopped) self->schedule();
+  });
+}
+
+void Control::State::sweep() {
+  const round::State& state = core->state();
+  const bool collecting = std::holds_alternative<round::Collecting>(state.phase);
+  auto swept = store.sweep(round::needed_updates(state), collecting, round::needed_models(state),
+                           settings.models_kept);
+  if (!swept) log_warning("old files cannot be removed", {{"reason", swept.error().detail}});
+}
+
+void Control::State::arm_deadline() {
+  const TimePoint now = clock->now();
+  const auto next = round::next_deadline(core->state(), now);
+  if (!next) {
+    deadline.cancel();
+    return;
+  }
+  deadline.expires_after(*next - now);
+  deadline.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
+    if (!cancelled) self->schedule();
+  });
+}
+
+}  // namespace entente::coordinator

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// The inside of Control, for its own .cpp files: control.cpp (questions, batches, answers) and
+// control_settle.cpp (bringing the world in line with the state). Everything here runs on the
+// control thread, but for `figures`.
+#pragma once
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "coordinator/control.hpp"
+#include "coordinator/core.hpp"
+#include "coordinator/telling.hpp"
+
+namespace entente::coordinator {
+
+namespace asio = boost::asio;
+
+struct Control::State : std::enable_shared_from_this<Control::State> {
+  struct Waiting {
+    Question question;
+    Reply reply;
+  };
+  struct Peer {
+    Connection connection;
+    std::optional<round::Agenda> told;
+  };
+
+  State(asio::io_context& thread_, asio::thread_pool& work_, const Store& store_,
+        ControlSettings settings_, crypto::PrivateKey key_)
+      : thread(thread_),
+        pool(work_),
+        store(store_),
+        settings(std::move(settings_)),
+        key(std::move(key_)),
+        deadline(thread_),
+        minute(thread_),
+        reopening(thread_),
+        work_retry(thread_),
+        space_retry(thread_) {}
+
+  asio::io_context& thread;
+  asio::thread_pool& pool;
+  const Store& store;
+  ControlSettings settings;
+  crypto::PrivateKey key;
+  std::unique_ptr<Storage> storage;
+  std::optional<Core> core;  // empty while the disk refuses the ledger
+  std::optional<Clock> clock;
+  std::vector<Waiting> waiting;
+  bool drain_posted = false;
+  bool stopped = false;
+  std::map<std::uint64_t, Peer> peers;
+  std::map<std::string, round::Evaluation> evaluations;
+  std::optional<Digest> evaluated_model;
+  std::map<std::string, UploadProgress> uploads;
+  std::map<std::string, std::uint64_t> strangers;  // by cause
+  round::Work running;                             // what the pool is doing
+  bool working = false;
+  std::string ledger_problem;
+  std::string work_problem;
+  std::string space_problem;
+  asio::steady_timer deadline;
+  asio::steady_timer minute;
+  asio::steady_timer reopening;
+  asio::steady_timer work_retry;
+  asio::steady_timer space_retry;
+  mutable std::mutex figures_mutex;  // figures are read by the health endpoint's thread
+  Figures figures;
+
+  Result<void> open();
+  void reopen_later(const Error& error);
+  void schedule();
+  void drain();
+  bool decide(std::vector<Waiting>& batch);
+  void answer(const round::Answer& answer, const Reply& reply);
+  void take_evaluation(const EvaluationReported& reported, const Reply& reply);
+  round::Tick surroundings();
+  void settle();
+  void forget_evaluations();
+  void tell_agendas();
+  void start_work();
+  void finish_work(const round::Work& task, Result<Digest> outcome);
+  void check_spool();
+  void check_space();
+  void sweep();
+  void arm_deadline();
+  void arm_minute();
+  void flush_strangers();
+  void update_figures();
+  std::string problem() const;
+  Scenery scenery() const;
+};
+
+}  // namespace entente::coordinator
