@@ -7,6 +7,7 @@
 #include <array>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
+#include <cstdio>
 #include <string>
 
 BOOST_AUTO_TEST_SUITE(assertion)
@@ -14,6 +15,7 @@ BOOST_AUTO_TEST_SUITE(assertion)
 BOOST_AUTO_TEST_CASE(a_broken_assertion_says_what_and_where_and_aborts) {
   std::array<int, 2> pipe_ends{};
   BOOST_REQUIRE(::pipe(pipe_ends.data()) == 0);
+  std::fflush(nullptr);  // or the child would write it too
   const pid_t child = ::fork();
   if (child == 0) {
     std::signal(SIGABRT, SIG_DFL);

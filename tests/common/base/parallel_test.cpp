@@ -6,27 +6,10 @@
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
-#include <new>
 #include <thread>
 #include <vector>
 
-namespace {
-std::atomic<std::size_t> allocations{0};
-}  // namespace
-
-// Counts, and otherwise does what the library's own does.
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept {
-  std::free(memory);
-}
-void operator delete(void* memory, std::size_t) noexcept {
-  std::free(memory);
-}
+#include "tests/common/base/allocations.hpp"
 
 BOOST_AUTO_TEST_SUITE(parallel)
 
@@ -103,17 +86,17 @@ BOOST_FIXTURE_TEST_CASE(one_thread_or_one_task_runs_in_order_here_and_allocates_
     elsewhere = elsewhere || std::this_thread::get_id() != here;
   };
   set_thread_count(1);
-  const std::size_t before = allocations;
+  const std::size_t before = test::allocations_so_far();
   parallel_for(order.size(), task);
-  const std::size_t after = allocations;
+  const std::size_t after = test::allocations_so_far();
   BOOST_TEST(after == before);
   for (std::size_t i = 0; i < order.size(); ++i) BOOST_TEST(order[i] == i);
 
   set_thread_count(8);
   next = 0;
-  const std::size_t before_one = allocations;
+  const std::size_t before_one = test::allocations_so_far();
   parallel_for(1, task);
-  const std::size_t after_one = allocations;
+  const std::size_t after_one = test::allocations_so_far();
   BOOST_TEST(after_one == before_one);
   BOOST_TEST(!elsewhere);
 }
