@@ -29,8 +29,9 @@ int base64_value(char digit) {
 }
 
 Error wrong_character(std::string_view form, std::string_view text, std::size_t at) {
-  return {Errc::malformed, "expected " + std::string(form) + ", saw " + in_quotes(text.substr(at, 1)) +
-                               " at character " + std::to_string(at)};
+  return {Errc::malformed, "expected " + std::string(form) + ", saw " +
+                               in_quotes(text.substr(at, 1)) + " at character " +
+                               std::to_string(at)};
 }
 
 }  // namespace

@@ -71,8 +71,9 @@ std::string to_rfc3339(TimePoint time) {
 Result<TimePoint> parse_rfc3339(std::string_view text) {
   const auto time = read(text);
   if (!time) {
-    return Error{Errc::malformed,
-                 "expected a time in UTC such as 2026-11-23T16:00:00.123456Z, saw " + in_quotes(text)};
+    return Error{
+        Errc::malformed,
+        "expected a time in UTC such as 2026-11-23T16:00:00.123456Z, saw " + in_quotes(text)};
   }
   return *time;
 }

@@ -20,8 +20,8 @@ bool is_lower_or_digit(char c) {
 }
 
 Error not_an_identity(std::string_view uri, std::string_view why) {
-  return {Errc::malformed,
-          "expected spiffe://FEDERATION/ROLE/NAME, saw " + in_quotes(uri) + ": " + std::string(why)};
+  return {Errc::malformed, "expected spiffe://FEDERATION/ROLE/NAME, saw " + in_quotes(uri) + ": " +
+                               std::string(why)};
 }
 
 }  // namespace

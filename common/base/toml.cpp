@@ -15,6 +15,23 @@
 namespace entente {
 namespace {
 
+// The library gives each part of a dotted key a table within the last and frees them by recursion:
+// a key without end would overflow the stack. No text between two commas has as many dots either.
+constexpr std::size_t dots_max = 1000;
+
+// The line with too many dots in a row; 0 when there is none.
+std::size_t endless_key_line(std::string_view text) {
+  constexpr std::string_view ends_key = "\n,=[]{}#";
+  std::size_t line = 1;
+  std::size_t dots = 0;
+  for (const char c : text) {
+    if (ends_key.find(c) != ends_key.npos) dots = 0;
+    if (c == '\n') ++line;
+    if (c == '.' && ++dots > dots_max) return line;
+  }
+  return 0;
+}
+
 // Turns the library's tree into ours. False on the first thing that has no place there.
 class Converter {
  public:
@@ -84,6 +101,10 @@ Result<json::value> parse_toml(std::string_view text, std::string_view source) {
     return Error{Errc::malformed, std::string(source) + ": expected at most " +
                                       std::to_string(toml_size_max_bytes) + " bytes, saw " +
                                       std::to_string(text.size())};
+  }
+  if (const std::size_t line = endless_key_line(text); line != 0) {
+    return Error{Errc::malformed, std::string(source) + ":" + std::to_string(line) +
+                                      ": expected a key of fewer parts"};
   }
   try {
     const toml::parse_result parsed = toml::parse(text);

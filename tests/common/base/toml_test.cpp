@@ -71,6 +71,10 @@ BOOST_AUTO_TEST_CASE(nesting_beyond_the_limit_is_refused_however_it_is_written) 
   std::string key = "a";
   for (int i = 0; i < 1000; ++i) key += ".a";
   BOOST_TEST(problem_of(key + " = 1").find("nested deeper than 32") != std::string::npos);
+  for (int i = 0; i < 1'000'000; ++i) key += ".a";
+  BOOST_TEST(problem_of("b = 1\n" + key + " = 1") == "plan.toml:2: expected a key of fewer parts");
+  BOOST_TEST(problem_of("b = { " + key + " = 1 }") == "plan.toml:1: expected a key of fewer parts");
+  BOOST_TEST(problem_of("[" + key + "]") == "plan.toml:1: expected a key of fewer parts");
 }
 
 BOOST_AUTO_TEST_CASE(a_file_is_read_and_a_missing_one_not_found) {
