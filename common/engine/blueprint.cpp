@@ -11,18 +11,6 @@ constexpr std::uint64_t units_max = std::uint64_t{1} << 24U;
 constexpr std::uint64_t window_max = 4096;
 constexpr std::size_t layers_max = 10'000;
 
-std::string_view name_of(Activation activation) {
-  switch (activation) {
-    case Activation::linear:
-      return "linear";
-    case Activation::relu:
-      return "relu";
-    case Activation::softmax:
-      return "softmax";
-  }
-  return "?";
-}
-
 // One axis of a window that moves over padded input.
 struct Axis {
   std::size_t output = 0, before = 0;
@@ -253,8 +241,8 @@ Result<Blueprint> Draft::finish() {
   if (!ended_) {
     return Error{Errc::invalid_argument,
                  "the last layer" + (name_.empty() ? "" : " ('" + name_ + "')") +
-                     " must have the activation " + std::string(name_of(Activation::softmax)) +
-                     " (its loss is the categorical cross-entropy)"};
+                     " must have the activation softmax (its loss is the categorical "
+                     "cross-entropy)"};
   }
   if (tensors_.empty())
     return Error{Errc::invalid_argument, "no layer has parameters: nothing to train"};

@@ -9,9 +9,8 @@
 namespace entente::engine {
 namespace {
 
-// Input gradients are computed as their transpose, W dy', so that W is read as it lies; this many
-// rows of the batch and of W at a time.
-constexpr std::size_t rows_together = panel_columns_max;
+// Input gradients are computed as their transpose, W dy', so that W is read as it lies: for the
+// rows of a block, this many of W's rows at a time.
 constexpr std::size_t inputs_together = 64;
 
 // A task of the kernel's gradient has about this many elements; its rows are a multiple of every
@@ -33,7 +32,7 @@ class DenseOperation final : public Operation<S> {
   }
   bool has_parameters() const override { return true; }
   bool works_by_row() const override { return false; }
-  std::size_t block_scratch() const override { return step_.outputs * rows_together; }
+  std::size_t block_scratch() const override { return step_.outputs * block_rows_max; }
   void forward(const Pass<S>& pass, Rows rows) const override;
   void backward(const Pass<S>& pass, Rows rows, const Block& block) const override;
   std::size_t gradient_tasks(std::size_t) const override {
@@ -69,26 +68,24 @@ void DenseOperation<S>::forward(const Pass<S>& pass, Rows rows) const {
 template <class S>
 void DenseOperation<S>::backward(const Pass<S>& pass, Rows rows, const Block& block) const {
   if (step_.relu) {
-    for (std::size_t row = rows.first; row < rows.last; ++row)
+    for (std::size_t row = rows.first; row < rows.last; ++row) {
       relu_gradient(pass, this->output_, row);
+    }
   }
-  if (!this->input_.wants_gradient) return;
-  for (std::size_t row = rows.first; row < rows.last; row += rows_together) {
-    input_gradient(pass, {row, std::min(row + rows_together, rows.last)},
-                   pass.scratch_of(block.index));
-  }
+  if (this->input_.wants_gradient) input_gradient(pass, rows, pass.scratch_of(block.index));
 }
 
 // dx = dy W', as dx' = W dy'.
 template <class S>
 void DenseOperation<S>::input_gradient(const Pass<S>& pass, Rows rows, S* transposed) const {
-  const std::size_t width = (rows.count() + row_alignment - 1) / row_alignment * row_alignment;
+  const std::size_t lanes = pass.kernels->lanes;
+  const std::size_t width = (rows.count() + lanes - 1) / lanes * lanes;
   pass.kernels->transpose(pass.gradient_of(this->output_, rows.first), this->output_.gradient.row,
                           transposed, width, rows.count(), step_.outputs);
   for (std::size_t k = 0; k < step_.outputs; ++k) {
     std::fill(transposed + k * width + rows.count(), transposed + (k + 1) * width, S{0});
   }
-  alignas(64) S result[inputs_together * rows_together];
+  alignas(64) S result[inputs_together * block_rows_max];
   Product<S> product;
   product.a_row = step_.outputs;
   product.a_step = 1;

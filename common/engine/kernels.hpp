@@ -64,6 +64,7 @@ struct SgdUpdate {
 
 template <class S>
 struct Kernels {
+  std::size_t lanes;  // of a vector: a product whose columns are a multiple of it has no cut panels
   void (*product)(const Product<S>&);
   // to[c, r] = from[r, c]
   void (*transpose)(const S* from, std::size_t from_row, S* to, std::size_t to_row,

@@ -6,8 +6,6 @@
 namespace entente::engine {
 namespace {
 
-constexpr std::size_t block_rows = 16;
-
 // Rows whose distance is a large power of two would share few places in the first-level cache.
 std::size_t row_distance(std::size_t size) {
   const std::size_t rounded = (size + row_alignment - 1) / row_alignment * row_alignment;
@@ -17,7 +15,7 @@ std::size_t row_distance(std::size_t size) {
 }  // namespace
 
 std::size_t block_count(std::size_t rows) {
-  return std::max((rows + block_rows - 1) / block_rows, std::min<std::size_t>(rows, 2));
+  return std::max((rows + block_rows_max - 1) / block_rows_max, std::min<std::size_t>(rows, 2));
 }
 
 Block block_of(std::size_t index, std::size_t rows) {

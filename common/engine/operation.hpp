@@ -64,6 +64,7 @@ struct Block {
   std::size_t index = 0;
   Rows rows;
 };
+inline constexpr std::size_t block_rows_max = 16;
 std::size_t block_count(std::size_t rows);
 Block block_of(std::size_t index, std::size_t rows);
 

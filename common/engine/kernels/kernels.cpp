@@ -13,6 +13,7 @@ namespace {
 template <class S>
 constexpr Kernels<S> table() {
   Kernels<S> kernels{};
+  kernels.lanes = lanes<S>;
   kernels.product = &multiply<S>;
   kernels.transpose = &transpose<S>;
   kernels.column_sums = &column_sums<S>;
