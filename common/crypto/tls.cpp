@@ -64,12 +64,15 @@ Result<Certificate> copy_of(X509* certificate) {
   return copy;
 }
 
+// OpenSSL's code for our own verdict: the peer reads the alert bad_certificate.
+constexpr int not_a_member = X509_V_ERR_CERT_REJECTED;
+
 // OpenSSL's verdict on the chain, and then our own on the leaf.
 int certificate_seen(int good, X509_STORE_CTX* context) {
   if (good != 1 || X509_STORE_CTX_get_error_depth(context) != 0) return good;
   const auto leaf = copy_of(X509_STORE_CTX_get_current_cert(context));
   if (leaf && leaf->identity()) return 1;
-  X509_STORE_CTX_set_error(context, X509_V_ERR_APPLICATION_VERIFICATION);
+  X509_STORE_CTX_set_error(context, not_a_member);
   return 0;
 }
 
@@ -171,7 +174,7 @@ Result<Identity> peer_identity(ssl_st* connection) {
 std::string certificate_refusal(ssl_st* connection) {
   const long verdict = SSL_get_verify_result(connection);
   if (verdict == X509_V_OK) return {};
-  if (verdict == X509_V_ERR_APPLICATION_VERIFICATION) {
+  if (verdict == not_a_member) {
     return "the certificate is not one of a member of a federation (docs/identity.md)";
   }
   return X509_verify_cert_error_string(verdict);
