@@ -282,14 +282,19 @@ class Daemon {
     auto taking = lane->handshakes.take();
     Result<net::Permit> permit = co_await std::move(taking);
     if (!permit) co_return permit.error();
-    net::PeerRule rule(start_.configuration.federation, {Role::participant, Role::operator_});
+    // Whoever has no business here is told so in words, by the session.
+    net::PeerRule rule(
+        start_.configuration.federation,
+        {Role::participant, Role::operator_, Role::auditor, Role::member, Role::coordinator});
     auto shaking =
         net::accept_tls(std::move(*connection), tls_, std::move(rule), protocol::handshake_max);
     Result<std::unique_ptr<net::Stream>> stream = co_await std::move(shaking);
     permit->give_back();
     if (!stream) {
       const Error failure = stream.error();
-      if (failure.code != Errc::cancelled) control_.refused({}, failure.detail);
+      const bool cut_here = failure.code == Errc::cancelled ||
+                            (failure.code == Errc::closed && lane->sessions.stopping());
+      if (!cut_here) control_.refused({}, failure.detail);
       co_return failure;
     }
     const Identity peer = (*stream)->peer();

@@ -88,6 +88,10 @@ constexpr Row row(const protocol::Status&) {
 
 }  // namespace
 
+bool may_call(Role role) {
+  return may_send(role, protocol::Hello{});
+}
+
 bool may_send(Role role, const protocol::Message& message) {
   const Row allowed = std::visit([](const auto& kind) { return row(kind); }, message);
   switch (role) {

@@ -8,6 +8,9 @@
 
 namespace entente::coordinator {
 
+// Whether a peer of `role` has anything to ask of the coordinator at all.
+bool may_call(Role role);
+
 // Whether a peer of `role` may send `message` to the coordinator.
 bool may_send(Role role, const protocol::Message& message);
 

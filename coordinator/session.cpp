@@ -51,10 +51,17 @@ class Session final : public protocol::ServerHandler {
   }
 
   Async<void> run() {
+    if (!may_call(member_.identity.role)) {
+      const Role role = member_.identity.role;
+      protocol::Refusal refusal{Verdict::not_allowed, "the coordinator is not called by the role " +
+                                                          std::string(to_string(role))};
+      hall_.control.refused(member_.identity.uri(), refusal.reason);
+      co_return co_await session_.refuse(std::move(refusal));
+    }
     protocol::Welcome welcome{1, hall_.federation, std::string(software_version),
                               hall_.verifier_key};
     Result<void> greeted = co_await session_.greet(std::move(welcome));
-    if (!greeted) co_return greeted;
+    if (!greeted) co_return recorded(greeted);
     const std::uint64_t id = ++hall_.sessions_begun;
     const bool participant = member_.identity.role == Role::participant;
     if (participant) {
@@ -66,10 +73,7 @@ class Session final : public protocol::ServerHandler {
     log_info("session begins", {{"peer", member_.identity.uri()}});
     Result<void> ended = co_await session_.run();
     if (participant) hall_.control.disconnected(id);
-    if (!ended && ended.error().code == Errc::malformed) {
-      hall_.control.refused(member_.identity.uri(), ended.error().detail);
-    }
-    co_return ended;
+    co_return recorded(ended);
   }
 
   Async<std::optional<Message>> on_message(Message message) override {
@@ -81,6 +85,7 @@ class Session final : public protocol::ServerHandler {
     }
     Result<Question> question = question_in(message);
     if (!question && question.error().code == Errc::unauthenticated) {
+      hall_.control.refused(member_.identity.uri(), question.error().detail);
       co_return std::optional<Message>(refuse(Verdict::bad_signature, question.error().detail));
     }
     if (!question) co_return question.error();
@@ -131,6 +136,14 @@ class Session final : public protocol::ServerHandler {
   }
 
  private:
+  // A session that ended because its peer talked nonsense is an entry of the ledger.
+  Result<void> recorded(Result<void> ended) const {
+    const bool misuse =
+        !ended && (ended.error().code == Errc::malformed || ended.error().code == Errc::rejected);
+    if (misuse) hall_.control.refused(member_.identity.uri(), ended.error().detail);
+    return ended;
+  }
+
   // What a message asks of the control thread.
   // Errors: unauthenticated - a signature; malformed - a message that asks nothing.
   Result<Question> question_in(Message& message) const {
@@ -201,6 +214,9 @@ class Session final : public protocol::ServerHandler {
       if (!refused) co_return refused.error();
       co_return Outcome(std::move(*refused));
     }
+    if (auto kept = hall_.store.keep_one_part(member_.identity.name, offer.update); !kept) {
+      co_return Outcome(refuse(Verdict::busy, kept.error().detail));
+    }
     check_ = std::make_shared<tensor::StreamCheck>(**layout);
     progress_told_ = 0;
     protocol::Expected expected(hall_.store.update_path(member_.identity.name, offer.update),
@@ -257,6 +273,7 @@ class Session final : public protocol::ServerHandler {
     if (!event) {
       static_cast<void>(remove_file(received->path));
       const Error failure = event.error();
+      hall_.control.refused(member_.identity.uri(), failure.detail);
       co_return refuse(
           failure.code == Errc::unauthenticated ? Verdict::bad_signature : Verdict::malformed,
           failure.detail);

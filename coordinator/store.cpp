@@ -16,11 +16,12 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t block_bytes = 1U << 20U;
 constexpr std::string_view model_suffix = ".safetensors";
+constexpr std::string_view part_suffix = ".part";  // of what is still arriving
 constexpr std::string_view unfinished_model = "unfinished.tmp";
 
 // The digest in a file name that ends "<digest>.safetensors" (or with ".part" behind).
 std::optional<Digest> digest_in(std::string name) {
-  if (name.ends_with(".part")) name.resize(name.size() - 5);
+  if (name.ends_with(part_suffix)) name.resize(name.size() - part_suffix.size());
   if (!name.ends_with(model_suffix)) return std::nullopt;
   name.resize(name.size() - model_suffix.size());
   if (name.size() < 64) return std::nullopt;
@@ -96,6 +97,20 @@ Result<void> Store::sweep(const std::set<Digest>& needed_updates, bool keep_part
   std::ranges::sort(spare, std::ranges::greater{}, &ModelFile::written);
   for (std::size_t i = models_kept; i < spare.size(); ++i) {
     if (auto removed = remove_file(spare[i].path); !removed) return removed;
+  }
+  return ok();
+}
+
+Result<void> Store::keep_one_part(const std::string& participant, const Digest& update) const {
+  std::error_code failure;
+  for (const auto& item : fs::directory_iterator(folder_ / "spool", failure)) {
+    const std::string name = item.path().filename().string();
+    const auto digest = digest_in(name);
+    if (!digest || *digest == update || !name.ends_with(part_suffix)) continue;
+    if (name != update_path(participant, *digest).filename().string() + std::string(part_suffix)) {
+      continue;
+    }
+    if (auto removed = remove_file(item.path()); !removed) return removed;
   }
   return ok();
 }

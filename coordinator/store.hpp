@@ -43,6 +43,10 @@ class Store {
   // The file behind `digest`, plan or model. Errors: not_found.
   Result<std::filesystem::path> find(const Digest& digest) const;
 
+  // Removes what `participant` began to send of other updates than this one, so that nobody can
+  // fill the spool with beginnings. Errors: io.
+  Result<void> keep_one_part(const std::string& participant, const Digest& update) const;
+
   // Removes updates that are not in `needed` (whole or in part), unless of the round that is
   // collecting (`keep_parts`), and models beyond `needed` and the `models_kept` youngest. Errors:
   // io.
