@@ -73,11 +73,7 @@ void Control::State::drain() {
     for (const Waiting& one : batch) {
       if (!one.reply) continue;
       if (std::holds_alternative<StatusAsked>(one.question)) {
-        protocol::Status status;
-        status.federation = settings.federation;
-        status.phase = "stopped";
-        status.problem = problem();
-        one.reply(std::move(status));
+        one.reply(status_without_core());
       } else {
         one.reply(protocol::Answer{Verdict::busy, "the ledger cannot be written: " + ledger_problem,
                                    std::nullopt});
@@ -101,6 +97,7 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
     }
   }
   check_space();
+  const bool looked = std::holds_alternative<round::Recruiting>(core->state().phase);
   auto outcome = core->handle(events, surroundings(), clock->now());
   if (!outcome) {
     for (const Reply* reply : replies) {
@@ -110,8 +107,12 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
       }
     }
     reopen_later(outcome.error());
+    for (const Waiting& one : batch) {
+      if (std::holds_alternative<StatusAsked>(one.question)) one.reply(status_without_core());
+    }
     return false;
   }
+  if (!looked && std::holds_alternative<round::Recruiting>(core->state().phase)) schedule();
   for (const ledger::Entry& entry : outcome->entries) log_entry(entry);
   for (std::size_t i = 0; i < replies.size(); ++i) answer(outcome->answers[i], *replies[i]);
   for (const Waiting& one : batch) {
@@ -120,6 +121,14 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
     }
   }
   return true;
+}
+
+protocol::Status Control::State::status_without_core() const {
+  protocol::Status status;
+  status.federation = settings.federation;
+  status.phase = "stopped";
+  status.problem = problem();
+  return status;
 }
 
 void Control::State::answer(const round::Answer& given, const Reply& reply) {
@@ -136,6 +145,17 @@ void Control::State::take_evaluation(const EvaluationReported& reported, const R
   const protocol::ReportEvaluation& report = reported.report;
   const Verdict verdict = round::admit_evaluation(core->state(), reported.from, report.plan,
                                                   report.round, report.model);
+  const std::uint64_t examples_max =
+      verdict == Verdict::accepted ? core->state().plans.at(report.plan).rules.examples_max : 0;
+  if (verdict == Verdict::accepted && report.examples > examples_max) {
+    if (reply) {
+      reply(protocol::Answer{Verdict::examples_over_limit,
+                             "expected at most " + std::to_string(examples_max) +
+                                 " examples, saw " + std::to_string(report.examples),
+                             std::nullopt});
+    }
+    return;
+  }
   if (verdict == Verdict::accepted) {
     evaluations[reported.from] = round::Evaluation{report.examples, report.metrics};
   }
@@ -145,7 +165,9 @@ void Control::State::take_evaluation(const EvaluationReported& reported, const R
 round::Tick Control::State::surroundings() {
   round::Tick tick;
   tick.evaluations = evaluations;
-  if (!space_problem.empty()) return tick;  // nobody is asked before there is room for the answers
+  // A round is opened by a batch that began with a look at the disk, and found room.
+  tick.may_open =
+      space_problem.empty() && std::holds_alternative<round::Recruiting>(core->state().phase);
   for (const auto& [id, peer] : peers) {
     if (peer.connection.identity.role == Role::participant)
       tick.available.insert(peer.connection.identity.name);

@@ -115,19 +115,28 @@ void Control::State::check_spool() {
   }
 }
 
+// Room for the updates that are still to come, for the next model, and before a round is opened for
+// everything else too.
 void Control::State::check_space() {
-  const auto* phase = std::get_if<round::Recruiting>(&core->state().phase);
   space_problem.clear();
-  if (phase == nullptr) return;
-  const round::PlanRecord& plan = core->state().plans.at(phase->plan);
+  const auto* opening = std::get_if<round::Recruiting>(&core->state().phase);
+  const auto* open = std::get_if<round::Collecting>(&core->state().phase);
+  if (opening == nullptr && open == nullptr) return;
+  const round::PlanRecord& plan = core->state().plans.at(opening ? opening->plan : open->plan);
   std::error_code failure;
   const std::uint64_t model = std::filesystem::file_size(store.model_path(*plan.model), failure);
   if (failure) return;
-  const std::uint64_t needed = model * (plan.rules.cohort + 1ULL) + space_reserve_bytes;
+  std::uint64_t needed = model;
+  if (opening != nullptr) {
+    needed += model * plan.rules.cohort + space_reserve_bytes;
+  } else {
+    needed += model * (open->cohort.size() - open->accepted.size());
+  }
   auto free = free_space_bytes(store.folder());
   if (!free || *free >= needed) return;
   space_problem = "disk full: a round needs " + std::to_string(needed >> 20U) + " MiB in " +
                   store.folder().string() + ", " + std::to_string(*free >> 20U) + " MiB are free";
+  if (opening == nullptr) return;  // it goes on with what fits; whoever is turned away comes again
   log_warning("no round is opened", {{"reason", space_problem}});
   space_retry.expires_after(work_retried_after);
   space_retry.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {

@@ -80,6 +80,7 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   void schedule();
   void drain();
   bool decide(std::vector<Waiting>& batch);
+  protocol::Status status_without_core() const;
   void answer(const round::Answer& answer, const Reply& reply);
   void take_evaluation(const EvaluationReported& reported, const Reply& reply);
   round::Tick surroundings();

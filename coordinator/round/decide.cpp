@@ -392,6 +392,16 @@ Decision tick(const Scene& scene, const Recruiting& phase, const Tick& event) {
     entry.subjects["model"] = *plan.model;
     return one_entry(std::move(entry));
   }
+  // Not together with the entry that abandons the last attempt: a crash may leave that one alone.
+  if (phase.attempt > plan.rules.retries + 1) {
+    ledger::Entry entry = own_entry(scene, kind::plan_failed);
+    entry.plan = phase.plan;
+    entry.outcome = "failed";
+    entry.reason = "round " + std::to_string(phase.round) + " was abandoned " +
+                   std::to_string(phase.attempt - 1) + " times";
+    return one_entry(std::move(entry));
+  }
+  if (!event.may_open) return {};
   std::set<std::string> candidates;
   for (const auto& [name, sequence] : plan.consents) {
     if (event.available.contains(name) && !scene.state.suspended.contains(name))
@@ -415,24 +425,13 @@ Decision tick(const Scene& scene, const Recruiting& phase, const Tick& event) {
 }
 
 Decision abandon(const Scene& scene, const Collecting& phase, std::string reason) {
-  const PlanRecord& plan = plan_of(scene.state, phase.plan);
   ledger::Entry entry = own_entry(scene, kind::round_abandoned);
   entry.plan = phase.plan;
   entry.round = phase.round;
   entry.outcome = "failed";
   entry.reason = std::move(reason);
   entry.details["attempt"] = phase.attempt;
-  Decision decision = one_entry(std::move(entry));
-  if (phase.attempt > plan.rules.retries) {
-    ledger::Entry failed = own_entry(scene, kind::plan_failed);
-    failed.sequence += 1;
-    failed.plan = phase.plan;
-    failed.outcome = "failed";
-    failed.reason = "round " + std::to_string(phase.round) + " was abandoned " +
-                    std::to_string(phase.attempt) + " times";
-    decision.entries.push_back(std::move(failed));
-  }
-  return decision;
+  return one_entry(std::move(entry));
 }
 
 Decision tick(const Scene& scene, const Collecting& phase, const Tick&) {

@@ -56,6 +56,7 @@ struct Evaluation {
 struct Tick {
   std::set<std::string> available;                // connected participants
   std::map<std::string, Evaluation> evaluations;  // of the present candidate
+  bool may_open = true;                           // a round: there is room for what it brings
 };
 
 // --- the operator; `actor` is a SPIFFE id

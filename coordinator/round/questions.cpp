@@ -2,6 +2,7 @@
 //
 // What the state answers: work that is due, each participant's agenda, files that are still needed.
 #include <algorithm>
+#include <cmath>
 
 #include "common/crypto/hash.hpp"
 #include "coordinator/round/transition.hpp"
@@ -158,7 +159,8 @@ std::map<std::string, double> mean_metrics(const std::map<std::string, Evaluatio
       sum += found->second * static_cast<double>(evaluation.examples);
       weight += static_cast<double>(evaluation.examples);
     }
-    if (everywhere && weight > 0) sums[metric] = sum / weight;
+    // Values near the largest double have no sum: a ledger cannot say infinity.
+    if (everywhere && weight > 0 && std::isfinite(sum)) sums[metric] = sum / weight;
   }
   return sums;
 }

@@ -2,6 +2,7 @@
 #include "coordinator/round/transition.hpp"
 
 #include <array>
+#include <limits>
 
 #include "common/ledger/entry.hpp"
 #include "tests/coordinator/round/story.hpp"
@@ -169,6 +170,17 @@ BOOST_AUTO_TEST_CASE(a_round_opens_only_with_consent_and_presence) {
   BOOST_TEST((story.phase<Collecting>().cohort == std::set<std::string>{"alice", "bob", "carol"}));
 }
 
+BOOST_AUTO_TEST_CASE(a_round_is_opened_when_there_is_room_for_it_and_not_before) {
+  Story story;
+  story.recruiting();
+  Tick full = story.surroundings();
+  full.may_open = false;
+  story.wait(std::chrono::hours(1));
+  BOOST_TEST(decide(story.state, full, story.now).entries.empty());
+  story.tick();
+  story.phase<Collecting>();
+}
+
 BOOST_AUTO_TEST_CASE(a_round_closes_on_its_quorum_once_the_grace_for_stragglers_is_over) {
   plan::Rules rules = three_of_three();
   rules.quorum = 2;
@@ -254,6 +266,15 @@ BOOST_AUTO_TEST_CASE(metrics_are_weighted_by_examples) {
       {{"a", {30, {{"accuracy", 1.0}, {"loss", 2.0}}}}, {"b", {10, {{"accuracy", 0.0}}}}});
   BOOST_TEST(means.at("accuracy") == 0.75);
   BOOST_TEST(!means.contains("loss"));
+}
+
+// A ledger cannot say infinity.
+BOOST_AUTO_TEST_CASE(a_mean_that_no_double_can_hold_is_left_out) {
+  const double most = std::numeric_limits<double>::max();
+  const auto means = mean_metrics({{"alice", {10, {{"accuracy", most}, {"loss", 1}}}},
+                                   {"bob", {10, {{"accuracy", most}, {"loss", 3}}}}});
+  BOOST_TEST(!means.contains("accuracy"));
+  BOOST_TEST(means.at("loss") == 2);
 }
 
 BOOST_AUTO_TEST_CASE(plans_wait_in_the_order_of_their_submission_and_one_runs) {
