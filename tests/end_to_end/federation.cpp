@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "tests/end_to_end/federation.hpp"
 
+#include <unistd.h>
+
 #include <boost/json/parse.hpp>
 #include <boost/test/results_collector.hpp>
 #include <boost/test/unit_test.hpp>
@@ -18,13 +20,22 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr const char* federation_name = "test.example";
-
 const fs::path examples =
     fs::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
 
 std::string text_of(const CommandResult& result) {
   return "exit " + std::to_string(result.exit_code) + "\n" + result.out + result.error;
+}
+
+// The words that start a program with a file system of its own at `folder`.
+std::vector<std::string> with_mount(const fs::path& folder, const std::string& size) {
+  const std::string mount = "mount -t tmpfs -o size=" + size + " none '" + folder.string() + "'";
+  return {"/usr/bin/unshare",
+          ::geteuid() == 0 ? "-m" : "-rm",
+          "/bin/sh",
+          "-c",
+          mount + " && exec \"$@\"",
+          "sh"};
 }
 
 }  // namespace
@@ -58,9 +69,8 @@ std::string Federation::program(const std::string& name) {
 Federation::Federation(FederationOptions options) : options_(std::move(options)) {
   std::string pattern = (fs::temp_directory_path() / "entente-test-XXXXXX").string();
   folder_ = ::mkdtemp(pattern.data());
-  const CommandResult founded =
-      run_command({program("entente-certs"), "init", "--federation", federation_name, "--out",
-                   (folder_ / "authority").string()});
+  const CommandResult founded = run_command({program("entente-certs"), "init", "--federation",
+                                             domain, "--out", (folder_ / "authority").string()});
   BOOST_REQUIRE_MESSAGE(founded.exit_code == 0, text_of(founded));
   issue("coordinator", "main");
   issue("operator", "olga");
@@ -100,36 +110,57 @@ void Federation::issue(const std::string& role, const std::string& name) const {
   BOOST_REQUIRE_MESSAGE(issued.exit_code == 0, text_of(issued));
 }
 
+fs::path Federation::state_folder() const {
+  const fs::path state = folder_ / "main" / "state";
+  if (options_.state_size.empty()) return state;
+  // Only that process sees what is mounted there.
+  return fs::path("/proc") / std::to_string(coordinator_->pid()) / "root" / state.relative_path();
+}
+
+bool Federation::can_mount() {
+  std::vector<std::string> words = with_mount(fs::temp_directory_path(), "1m");
+  words.push_back("/bin/true");
+  return fs::exists(words.front()) && run_command(words).exit_code == 0;
+}
+
 void Federation::write_configurations(const std::string& name, int threads) const {
   const std::string number =
       std::to_string(1 + std::distance(names().begin(), std::ranges::find(names(), name)));
+  const auto own = data_.find(name);
+  const std::string data =
+      own != data_.end()
+          ? own->second
+          : "table = \"" + (examples / ("participant-" + number + ".csv")).string() + "\"\n";
+  const auto detour = detours_.find(name);
+  const std::string& coordinator = detour != detours_.end() ? detour->second : address_;
   write_whole(
       folder_ / name / "participant.toml",
-      "[federation]\nname = \"" + std::string(federation_name) + "\"\ncoordinator = \"" + address_ +
-          "\"\n[identity]\nledger_key = \"ledger-key\"\n[state]\nfolder = \"state\"\n[data]\ntable "
-          "= \"" +
-          (examples / ("participant-" + number + ".csv")).string() +
-          "\"\n[policy]\noperators = [\"olga\"]\naccept = \"signed\"\n[compute]\nthreads = " +
-          std::to_string(threads) + "\n[log]\nformat = \"json\"\n");
+      "[federation]\nname = \"" + std::string(domain) + "\"\ncoordinator = \"" + coordinator +
+          "\"\n[identity]\nledger_key = \"ledger-key\"\n[state]\nfolder = \"state\"\n" +
+          "[data]\n" + data + "[policy]\noperators = [\"olga\"]\naccept = \"signed\"\n" +
+          "[compute]\nthreads = " + std::to_string(threads) + "\n[log]\nformat = \"json\"\n");
 }
 
 Process& Federation::start_coordinator() {
   const fs::path file = folder_ / "main" / "coordinator.toml";
   write_whole(file,
-              "[federation]\nname = \"" + std::string(federation_name) +
+              "[federation]\nname = \"" + std::string(domain) +
                   "\"\n[ledger]\nkey = \"../authority/ledger/ledger.key\"\ncertificate = "
                   "\"../authority/ledger/key.crt\"\n[listen]\naddress = \"127.0.0.1\"\nport = " +
                   port_ + "\n[state]\nfolder = \"state\"\n[log]\nformat = \"json\"\n");
+  std::vector<std::string> words;
+  if (!options_.state_size.empty()) {
+    fs::create_directories(folder_ / "main" / "state");
+    words = with_mount(folder_ / "main" / "state", options_.state_size);
+  }
+  words.insert(words.end(), {program("entente-coordinator"), "serve", "--config", file.string()});
   coordinator_.reset();
-  coordinator_ = std::make_unique<Process>(
-      std::vector<std::string>{program("entente-coordinator"), "serve", "--config", file.string()},
-      folder_ / "main" / "log.jsonl");
+  coordinator_ = std::make_unique<Process>(words, folder_ / "main" / "log.jsonl");
   const std::size_t line = coordinator_->wait_for({"\"listening\""});
   BOOST_REQUIRE_MESSAGE(line != Process::npos, coordinator_->all());
   address_ = boost::json::parse(coordinator_->line(line)).at("address").as_string().c_str();
   port_ = address_.substr(address_.rfind(':') + 1);
-  write_whole(folder_ / "olga" / "operator.toml", "[federation]\nname = \"" +
-                                                      std::string(federation_name) +
+  write_whole(folder_ / "olga" / "operator.toml", "[federation]\nname = \"" + std::string(domain) +
                                                       "\"\ncoordinator = \"" + address_ + "\"\n");
   return *coordinator_;
 }

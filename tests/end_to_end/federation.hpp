@@ -24,6 +24,9 @@ struct FederationOptions {
   std::string deadline = "10m";
   std::string grace = "1s";
   double norm_max = 100.0;
+  // "160m": the coordinator's state folder is a file system of its own of that size, in memory;
+  // empty: a plain folder. Ask can_mount() first.
+  std::string state_size;
 };
 
 class Federation {
@@ -35,9 +38,22 @@ class Federation {
   Federation& operator=(const Federation&) = delete;
 
   static const std::vector<std::string>& names();  // the participants
+  static constexpr const char* domain = "test.example";
   const std::filesystem::path& folder() const { return folder_; }
-  std::filesystem::path ledger_folder() const { return folder_ / "main" / "state" / "ledger"; }
+  // The coordinator's, as this process sees it. With `state_size` only while it runs.
+  std::filesystem::path state_folder() const;
+  std::filesystem::path ledger_folder() const { return state_folder() / "ledger"; }
   const std::string& address() const { return address_; }
+
+  // Whether this machine lets a test mount a file system for a process of its own.
+  static bool can_mount();
+
+  // Makes a member's kit in folder()/<name>.
+  void issue(const std::string& role, const std::string& name) const;
+  // What a participant that is started from now on has in its section [data] (`section`: lines of
+  // TOML), and where it dials instead of address().
+  void set_data(const std::string& name, const std::string& section) { data_[name] = section; }
+  void set_detour(const std::string& name, const std::string& address) { detours_[name] = address; }
 
   // Starts the daemon; returns when it listens. The port stays the same over restarts.
   Process& start_coordinator();
@@ -65,13 +81,14 @@ class Federation {
   static std::string program(const std::string& name);
 
  private:
-  void issue(const std::string& role, const std::string& name) const;
   void write_configurations(const std::string& name, int threads) const;
 
   FederationOptions options_;
   std::filesystem::path folder_;
   std::string address_;
   std::string port_ = "0";
+  std::map<std::string, std::string> data_;
+  std::map<std::string, std::string> detours_;
   std::unique_ptr<Process> coordinator_;
   std::map<std::string, std::unique_ptr<Process>> participants_;
 };

@@ -41,6 +41,7 @@ class Process {
   std::size_t line_count() const;
   std::string all() const;
 
+  int pid() const { return pid_; }
   void send(int signal) const;
   // Waits for its end; gives the exit code, or minus the signal.
   int wait();
