@@ -274,6 +274,18 @@ BOOST_AUTO_TEST_CASE(members_who_talk_nonsense_are_told_so_and_recorded_one_by_o
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_certificate_has_two_sessions_and_no_third) {
+  Door door;
+  const crypto::Credentials otto = door.forge.member(Role::operator_, "otto");
+  std::list<Insider> sessions;
+  for (int i = 0; i < 3; ++i) {
+    sessions.emplace_back(door.federation, otto);
+    BOOST_TEST(sessions.back().connect().has_value() == (i < 2));
+  }
+  sessions.clear();
+  BOOST_TEST(is_told(refusals_of(door.stop(), "/operator/otto"), "too many sessions"));
+}
+
 // Should: answer all; record ten of them.
 BOOST_AUTO_TEST_CASE(a_member_cannot_fill_the_ledger_with_refusals) {
   Door door;

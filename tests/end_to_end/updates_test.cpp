@@ -223,6 +223,11 @@ BOOST_AUTO_TEST_CASE(what_comes_twice_late_or_too_early_is_refused_and_the_round
   BOOST_TEST(again->receipt->line == accepted->receipt->line);
   answered(carol.send(second, good.filled(0.002F)), Verdict::already_received);
 
+  // While suspended nothing of hers counts, not even what did before.
+  BOOST_TEST(stage.federation.operate("suspend", {"carol"}).exit_code == 0);
+  answered(carol.send(second, good), Verdict::suspended);
+  BOOST_TEST(stage.federation.operate("resume", {"carol"}).exit_code == 0);
+
   // A flood is answered whole and recorded in part.
   other = second;
   other.round = 3;
