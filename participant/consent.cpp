@@ -141,7 +141,7 @@ net::Async<Next> Run::consent(protocol::PlanToConsider offered, PlanRef plan,
     log_warning(
         "the consent was not taken",
         {{"plan", digest.hex()}, {"verdict", to_string(told->verdict)}, {"reason", told->reason}});
-    if (told->verdict != Verdict::busy) co_return Next::settled;
+    if (!may_pass_later(told->verdict)) co_return Next::settled;
     again_in(retry_after);
     co_return Next::try_again;
   }
@@ -175,7 +175,7 @@ net::Async<Next> Run::decline_plan(Digest plan, std::string reason) {
   protocol::Message message = std::move(answer);
   const Result<protocol::Answer> told = co_await ask(std::move(message));
   if (!told) co_return told.error();
-  if (told->verdict == Verdict::busy) {
+  if (may_pass_later(told->verdict)) {
     again_in(retry_after);
     co_return Next::try_again;
   }

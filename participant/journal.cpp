@@ -243,15 +243,19 @@ Result<void> Journal::read_back() {
                    name + ":" + std::to_string(records_ + 1) + ": a line without end"};
     }
   }
-  return cut_tail(*size);
+  return settle(*size);
 }
 
-Result<void> Journal::cut_tail(std::uint64_t file_bytes) {
-  if (file_bytes == good_bytes_) return ok();
+// Nothing is sent on the word of a line that a power failure could take back: the process before
+// this one may have ended between writing its last line and syncing it, and after a sync that
+// failed another one proves nothing. So the whole lines replace the file in one step.
+Result<void> Journal::settle(std::uint64_t file_bytes) {
   bytes_cut_ = file_bytes - good_bytes_;
+  if (file_bytes == 0) return ok();
   const std::string name(journal_file);
-  if (auto cut = storage_->truncate(name, good_bytes_); !cut) return cut.error();
-  return storage_->sync(name);
+  const auto lines = storage_->read(name, 0, good_bytes_);
+  if (!lines) return lines.error();
+  return storage_->replace(name, *lines);
 }
 
 Result<void> Journal::append(const Record& record, TimePoint now) {

@@ -92,7 +92,7 @@ Result<Record> decode_record(std::string_view line);
 
 class Journal {
  public:
-  // Reads what is there. `storage` must outlive the Journal.
+  // Reads what is there and makes it durable. `storage` must outlive the Journal.
   // Errors: corrupt - "journal.jsonl:17: ..."; io.
   static Result<Journal> open(Storage& storage);
 
@@ -116,7 +116,7 @@ class Journal {
  private:
   explicit Journal(Storage& storage) : storage_(&storage) {}
   Result<void> read_back();
-  Result<void> cut_tail(std::uint64_t file_bytes);
+  Result<void> settle(std::uint64_t file_bytes);
   void remember(const Record& record);
 
   Storage* storage_;

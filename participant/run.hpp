@@ -24,6 +24,11 @@ enum class Next {
   try_again,  // for a passing reason; see Run::again_at_
 };
 
+// Whether the same request may be taken later though this side changes nothing.
+constexpr bool may_pass_later(Verdict verdict) {
+  return verdict == Verdict::busy || verdict == Verdict::suspended;
+}
+
 // Of a reason that is told: short enough for the message's limit when escaped.
 inline constexpr std::size_t told_max_bytes = 900;
 static_assert(told_max_bytes + 16 <= protocol::text_max_bytes);

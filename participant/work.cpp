@@ -151,7 +151,7 @@ net::Async<Next> Run::send_update(FinishedUpdate finished, std::uint64_t opening
                                            {"update", finished.update.hex()},
                                            {"verdict", to_string(answer->verdict)},
                                            {"reason", answer->reason}});
-    if (answer->verdict == Verdict::busy) co_return Next::try_again;
+    if (may_pass_later(answer->verdict)) co_return Next::try_again;
     if (is_final(answer->verdict)) {
       co_return co_await decline_work(
           work, opening, "the update was refused: " + std::string(to_string(answer->verdict)));
@@ -243,7 +243,7 @@ net::Async<Next> Run::send_evaluation(FinishedEvaluation finished, std::uint64_t
                                                  {"round", work.round},
                                                  {"verdict", to_string(answer->verdict)},
                                                  {"reason", answer->reason}});
-    if (answer->verdict == Verdict::busy) co_return Next::try_again;
+    if (may_pass_later(answer->verdict)) co_return Next::try_again;
     settled_entries_.insert(entry);
     co_return Next::settled;
   }

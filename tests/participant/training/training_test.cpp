@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "participant/training/training.hpp"
+
+#include <algorithm>
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "common/base/parallel.hpp"
+#include "common/crypto/hash.hpp"
+#include "common/engine/initial.hpp"
+#include "common/model/model.hpp"
+
+namespace entente::participant::training {
+namespace {
+
+template <class T>
+T must(Result<T> result) {
+  if (!result) BOOST_FAIL(result.error().detail);
+  return std::move(*result);
+}
+
+const std::filesystem::path example =
+    std::filesystem::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
+
+// The example's first part, its plan and a fresh model.
+struct Example {
+  plan::Plan plan = must(plan::read_plan(example / "plan.toml"));
+  engine::Network network = must(model::compile(plan.model));
+  data::Dataset dataset = must(data::load(plan.data, source()));
+  std::string name = "alice";
+  std::vector<float> global = initial();
+
+  ~Example() { set_thread_count(0); }
+
+  static data::Source source() {
+    data::Source source;
+    source.table = example / "participant-1.csv";
+    return source;
+  }
+  std::vector<float> initial() const {
+    std::vector<float> values(network.parameter_count());
+    engine::initial_values(network, 1, 0, values);
+    return values;
+  }
+  Setting setting() const { return {plan, network, dataset, name}; }
+  Outcome trained(std::uint64_t round = 1) const { return must(train(setting(), round, global)); }
+};
+
+Digest bits(const Outcome& outcome) {
+  return crypto::sha256(std::as_bytes(outcome.update.values()));
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(participant_training, Example)
+
+BOOST_AUTO_TEST_CASE(the_same_round_trained_again_gives_the_same_bits_on_any_number_of_threads) {
+  set_thread_count(1);
+  const Outcome once = trained();
+  for (const std::size_t threads : {1, 2, 3, 8}) {
+    set_thread_count(threads);
+    const Outcome again = trained();
+    BOOST_TEST((bits(again) == bits(once)), threads << " threads");
+    BOOST_TEST(again.loss == once.loss);
+    BOOST_TEST(again.norm == once.norm);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(round_name_and_seed_each_make_another_update) {
+  std::set<Digest> seen{bits(trained(1)), bits(trained(2))};
+  name = "bob";
+  seen.insert(bits(trained(1)));
+  name = "alice";
+  plan.training.seed += 1;
+  seen.insert(bits(trained(1)));
+  BOOST_TEST(seen.size() == 4u);
+}
+
+BOOST_AUTO_TEST_CASE(the_seed_depends_on_plan_seed_round_and_name_and_nothing_else) {
+  const std::uint64_t seed = training_seed(plan, 1, "alice");
+  BOOST_TEST(training_seed(plan, 1, "alice") == seed);
+  BOOST_TEST(training_seed(plan, 2, "alice") != seed);
+  BOOST_TEST(training_seed(plan, 1, "alicf") != seed);
+  plan::Plan other = plan;
+  other.training.seed += 1;
+  BOOST_TEST(training_seed(other, 1, "alice") != seed);
+  other = plan;
+  other.digest.bytes[0] ^= std::byte{1};
+  BOOST_TEST(training_seed(other, 1, "alice") != seed);
+}
+
+BOOST_AUTO_TEST_CASE(the_update_is_the_difference_that_training_made_and_its_norm_is_told) {
+  const Outcome outcome = trained();
+  BOOST_TEST(outcome.examples == split_rows(setting()).training.size());
+  double squares = 0;
+  for (const float value : outcome.update.values()) squares += double(value) * double(value);
+  BOOST_TEST(outcome.norm == std::sqrt(squares), boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(outcome.norm > 0);
+
+  // Applied to the global model it classifies better than that.
+  const data::Split split = split_rows(setting());
+  std::vector<float> after(global);
+  for (std::size_t i = 0; i < after.size(); ++i) after[i] += outcome.update.values()[i];
+  const Figures before = must(evaluate(setting(), split.training, global));
+  const Figures trained_figures = must(evaluate(setting(), split.training, after));
+  BOOST_TEST(trained_figures.metrics.at("accuracy") > 0.9);
+  BOOST_TEST(trained_figures.metrics.at("loss") < before.metrics.at("loss"));
+}
+
+// The optimiser's momentum does not survive a round.
+BOOST_AUTO_TEST_CASE(a_round_does_not_depend_on_the_rounds_before_it) {
+  const Digest alone = bits(trained(5));
+  trained(4);
+  BOOST_TEST((bits(trained(5)) == alone));
+}
+
+BOOST_AUTO_TEST_CASE(the_held_out_rows_are_the_same_in_every_round_and_never_trained_on) {
+  const data::Split split = split_rows(setting());
+  BOOST_TEST(split.holdout == split_rows(setting()).holdout, boost::test_tools::per_element());
+  BOOST_TEST(split.holdout.size() == 15u);
+  BOOST_TEST(split.training.size() + split.holdout.size() == dataset.rows());
+  for (const std::uint32_t row : split.holdout) {
+    BOOST_TEST(!std::ranges::binary_search(split.training, row));
+  }
+  name = "bob";
+  BOOST_TEST((split_rows(setting()).holdout != split.holdout));
+}
+
+BOOST_AUTO_TEST_CASE(training_stops_before_the_next_batch_when_it_is_asked_to) {
+  int asked = 0;
+  const auto outcome = train(setting(), 1, global, [&] { return ++asked == 4; });
+  BOOST_REQUIRE(!outcome.has_value());
+  BOOST_TEST((outcome.error().code == Errc::cancelled));
+  BOOST_TEST(asked == 4);
+  BOOST_TEST((evaluate(setting(), split_rows(setting()).holdout, global, [] { return true; })
+                  .error()
+                  .code == Errc::cancelled));
+}
+
+BOOST_AUTO_TEST_CASE(training_that_does_not_stay_finite_is_no_update) {
+  plan.training.learning_rate = 1e6;
+  plan.training.local_epochs = 50;
+  const auto outcome = train(setting(), 1, global);
+  BOOST_REQUIRE(!outcome.has_value());
+  BOOST_TEST((outcome.error().code == Errc::invalid_argument));
+}
+
+BOOST_AUTO_TEST_CASE(parameters_of_another_model_are_refused_with_both_sizes) {
+  global.pop_back();
+  const auto outcome = train(setting(), 1, global);
+  BOOST_REQUIRE(!outcome.has_value());
+  BOOST_TEST(outcome.error().detail == "expected 530 parameters, saw 529");
+  BOOST_TEST(!evaluate(setting(), split_rows(setting()).holdout, global).has_value());
+}
+
+BOOST_AUTO_TEST_CASE(the_plan_says_which_metrics_are_given) {
+  const data::Split split = split_rows(setting());
+  const Figures both = must(evaluate(setting(), split.holdout, global));
+  BOOST_TEST(both.examples == 15u);
+  BOOST_TEST(both.metrics.size() == 2u);
+  plan.evaluation.metrics = {"accuracy"};
+  const Figures one = must(evaluate(setting(), split.holdout, global));
+  BOOST_TEST(one.metrics.size() == 1u);
+  BOOST_TEST(one.metrics.at("accuracy") == both.metrics.at("accuracy"));
+  BOOST_TEST(!evaluate(setting(), {}, global).has_value());
+  plan.evaluation.metrics.clear();
+  BOOST_TEST(must(evaluate(setting(), {}, global)).metrics.empty());
+}
+
+BOOST_AUTO_TEST_CASE(figures_do_not_depend_on_the_number_of_threads) {
+  const data::Split split = split_rows(setting());
+  set_thread_count(1);
+  const auto once = must(evaluate(setting(), split.training, global)).metrics;
+  set_thread_count(3);
+  BOOST_TEST((must(evaluate(setting(), split.training, global)).metrics == once));
+}
+
+BOOST_AUTO_TEST_CASE(memory_grows_with_the_model_and_the_rows) {
+  BOOST_TEST(memory_bytes(setting()) > dataset.rows() * dataset.feature_count() * sizeof(float) +
+                                           3 * network.parameter_count() * sizeof(float));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace entente::participant::training
