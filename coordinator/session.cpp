@@ -105,7 +105,8 @@ class Session final : public protocol::ServerHandler {
             refuse(Verdict::malformed,
                    "a plan has at most " + std::to_string(plan::plan_max_bytes) + " bytes"));
       }
-      protocol::Expected expected(hall_.store.plan_path(plan->plan), plan->plan, plan->size_bytes);
+      protocol::Expected expected(hall_.store.offered_plan_path(member_.identity.name, plan->plan),
+                                  plan->plan, plan->size_bytes);
       expected.durability = Durability::durable;
       co_return Outcome(std::move(expected));
     }
@@ -277,6 +278,9 @@ class Session final : public protocol::ServerHandler {
       co_return refuse(
           failure.code == Errc::unauthenticated ? Verdict::bad_signature : Verdict::malformed,
           failure.detail);
+    }
+    if (auto stored = rename_file(received->path, hall_.store.plan_path(offer.plan)); !stored) {
+      co_return refuse(Verdict::busy, stored.error().detail);
     }
     Question question = round::Event(std::move(*event));
     Result<Answer> answer = co_await ask_for_answer(std::move(question));

@@ -18,6 +18,7 @@ constexpr std::size_t block_bytes = 1U << 20U;
 constexpr std::string_view model_suffix = ".safetensors";
 constexpr std::string_view part_suffix = ".part";  // of what is still arriving
 constexpr std::string_view unfinished_model = "unfinished.tmp";
+constexpr std::string_view offered_suffix = ".offered";
 
 // The digest in a file name that ends "<digest>.safetensors" (or with ".part" behind).
 std::optional<Digest> digest_in(std::string name) {
@@ -43,11 +44,20 @@ Result<Store> Store::open(const fs::path& folder) {
   }
   if (auto removed = remove_file(folder / "models" / unfinished_model); !removed)
     return removed.error();
+  std::error_code failure;
+  for (const auto& item : fs::directory_iterator(folder / "plans", failure)) {
+    if (!item.path().filename().string().ends_with(offered_suffix)) continue;
+    if (auto removed = remove_file(item.path()); !removed) return removed.error();
+  }
   return Store(folder);
 }
 
 fs::path Store::plan_path(const Digest& plan) const {
   return folder_ / "plans" / (plan.hex() + ".json");
+}
+
+fs::path Store::offered_plan_path(const std::string& by, const Digest& plan) const {
+  return folder_ / "plans" / (by + "-" + plan.hex() + std::string(offered_suffix));
 }
 
 fs::path Store::model_path(const Digest& model) const {

@@ -33,6 +33,9 @@ class Store {
 
   std::filesystem::path ledger_folder() const { return folder_ / "ledger"; }
   std::filesystem::path plan_path(const Digest& plan) const;
+  // Where a plan lies while it arrives and is checked, so that a false one never touches a stored
+  // one.
+  std::filesystem::path offered_plan_path(const std::string& by, const Digest& plan) const;
   std::filesystem::path model_path(const Digest& model) const;
   std::filesystem::path update_path(const std::string& participant, const Digest& update) const;
   const std::filesystem::path& folder() const { return folder_; }
