@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// How a request to the coordinator ended: what the round core decides, the wire carries and the ledger records.
+// How a request to the coordinator ended: what the round core decides, the wire carries and the
+// ledger records.
 #pragma once
 
 #include <cstdint>
@@ -12,9 +13,9 @@ namespace entente {
 
 enum class Verdict : std::uint8_t {
   accepted = 1,
-  repeated = 2,          // the same thing was accepted before; nothing was done again
-  not_now = 3,           // does not belong to what is open
-  not_allowed = 4,       // your role may not ask this
+  repeated = 2,     // the same thing was accepted before; nothing was done again
+  not_now = 3,      // does not belong to what is open
+  not_allowed = 4,  // your role may not ask this
   not_in_cohort = 5,
   too_late = 6,
   already_received = 7,  // another update of yours was accepted for this round
@@ -23,8 +24,8 @@ enum class Verdict : std::uint8_t {
   norm_over_limit = 10,
   examples_over_limit = 11,
   digest_mismatch = 12,
-  unknown = 13,          // no such plan, participant or blob
-  busy = 14,             // try again later (disk full, stopping)
+  unknown = 13,  // no such plan, participant or blob
+  busy = 14,     // try again later (disk full, stopping)
   bad_signature = 15,
   suspended = 16,
 };
