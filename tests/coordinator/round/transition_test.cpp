@@ -210,6 +210,16 @@ BOOST_AUTO_TEST_CASE(a_round_without_a_quorum_is_abandoned_tried_again_and_then_
   BOOST_TEST(std::holds_alternative<Idle>(story.state.phase));
 }
 
+// Each entry is decided from the state that the one before it left.
+BOOST_AUTO_TEST_CASE(a_crash_behind_the_last_attempt_of_a_round_does_not_win_it_another) {
+  Story story;
+  story.collecting().wait(600s).tick().wait(600s);
+  BOOST_TEST(decide(story.state, story.surroundings(), story.now).entries.size() == 1u);
+  story.happen(story.surroundings());  // durable; what was to follow is not
+  story.wait(3600s).tick();
+  BOOST_TEST((story.record().standing == PlanStanding::failed));
+}
+
 BOOST_AUTO_TEST_CASE(a_round_that_cannot_reach_its_quorum_does_not_wait_for_the_deadline) {
   Story story;
   story.collecting();
