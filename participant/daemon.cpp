@@ -14,11 +14,6 @@ namespace {
 
 constexpr std::uint32_t attempts_told_apart_max = 20;  // doublings: more than backoff_most needs
 
-net::Async<bool> is_stopping() {
-  const auto state = co_await net::asio::this_coro::cancellation_state;
-  co_return state.cancelled() != net::asio::cancellation_type::none;
-}
-
 }  // namespace
 
 std::chrono::milliseconds backoff(std::uint32_t attempt, Random& jitter) {
@@ -65,7 +60,8 @@ net::Async<void> Run::connect_for_ever() {
     const Result<void> ended = co_await session();
     tally_.connected = false;
     if (fatal_) co_return *fatal_;
-    if (const Result<bool> stopping = co_await is_stopping(); *stopping) co_return ended;
+    const auto stop = co_await net::asio::this_coro::cancellation_state;
+    if (stop.cancelled() != net::asio::cancellation_type::none) co_return ended;
     if (session_was_good_) attempt = 1;
     const auto wait = backoff(attempt, member_.jitter);
     tally_.problem = ended.error().detail;
@@ -107,7 +103,8 @@ net::Async<void> Run::session() {
   const Result<void> closed = co_await end_session(ended.error().detail);
   while (heard_) {
     const Result<void> gone = co_await listening_.wait();
-    if (const Result<bool> stopping = co_await is_stopping(); *stopping) break;
+    const auto stop = co_await net::asio::this_coro::cancellation_state;
+    if (stop.cancelled() != net::asio::cancellation_type::none) break;
   }
   co_return ended;
 }
