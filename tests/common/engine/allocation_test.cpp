@@ -7,7 +7,6 @@
 #include <boost/test/unit_test.hpp>
 #include <cstdlib>
 
-#include "common/base/parallel.hpp"
 #include "common/engine/initial.hpp"
 #include "common/engine/network.hpp"
 #include "common/engine/optimizer.hpp"
@@ -71,7 +70,7 @@ namespace {
 // Allocations of `steps` steps and predictions, after one of each that may make threads.
 std::size_t allocations_of_steps(const Shape& input, const std::vector<LayerSpec>& layers,
                                  std::size_t threads) {
-  set_thread_count(threads);
+  const Threads set(threads);
   const Network network = network_of(input, layers);
   std::vector<float> parameters(network.parameter_count()), gradient(parameters.size()),
       probabilities(50 * 10);
@@ -96,7 +95,6 @@ std::size_t allocations_of_steps(const Shape& input, const std::vector<LayerSpec
   bool fine = true;
   for (const std::size_t rows : {50U, 50U, 13U, 1U, 50U}) fine &= step(rows);
   counting = false;
-  set_thread_count(0);
   BOOST_TEST(fine);
   return allocations;
 }

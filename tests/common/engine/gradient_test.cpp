@@ -19,6 +19,7 @@ namespace {
 // be few.
 double worst_difference(const Shape& input, const std::vector<LayerSpec>& layers, std::size_t rows,
                         std::uint64_t seed) {
+  const Threads one(1);  // a loop over threads costs more than these networks
   const Network network = network_of(input, layers);
   const auto features = random_values<double>(rows * network.input_count(), seed);
   const auto labels = random_labels(rows, network.class_count(), seed);

@@ -7,10 +7,26 @@
 #include <string>
 #include <vector>
 
+#include "common/base/parallel.hpp"
 #include "common/base/random.hpp"
 #include "common/engine/network.hpp"
 
 namespace entente::engine {
+
+// Sanitizers make arithmetic up to a hundred times slower: some tests do less there.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+inline constexpr bool sanitized = true;
+#else
+inline constexpr bool sanitized = false;
+#endif
+
+// While it lives, loops use that many threads.
+struct Threads {
+  explicit Threads(std::size_t count) { set_thread_count(count); }
+  ~Threads() { set_thread_count(0); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+};
 
 inline LayerSpec dense(std::string name, std::uint64_t units,
                        Activation activation = Activation::linear) {

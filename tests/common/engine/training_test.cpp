@@ -17,11 +17,6 @@
 namespace entente::engine {
 namespace {
 
-struct Threads {
-  explicit Threads(std::size_t count) { set_thread_count(count); }
-  ~Threads() { set_thread_count(0); }
-};
-
 struct Trained {
   std::vector<float> parameters;
   std::vector<double> losses;
@@ -53,17 +48,18 @@ Trained train(const Network& network, std::span<const float> features,
   return result;
 }
 
-const std::vector<std::size_t> sizes{50, 50, 33, 1, 7, 50};
+const std::vector<std::size_t> sizes{50, 33, 1, 7, 50};
+constexpr std::size_t step_count = sanitized ? 3 : 10;
 
 Trained train_mlp(std::optional<Isa> isa = std::nullopt) {
   const Network network = network_of({784}, mlp_layers(), isa);
-  return train(network, random_values<float>(200 * 784, 1), random_labels(200, 10, 1), 12,
+  return train(network, random_values<float>(200 * 784, 1), random_labels(200, 10, 1), step_count,
                {0.05, 0.9, false}, sizes);
 }
 
 Trained train_cnn(std::optional<Isa> isa = std::nullopt) {
   const Network network = network_of({28, 28, 1}, cnn_layers(), isa);
-  return train(network, random_values<float>(200 * 784, 2), random_labels(200, 10, 2), 12,
+  return train(network, random_values<float>(200 * 784, 2), random_labels(200, 10, 2), step_count,
                {0.05, 0.9, true}, sizes);
 }
 
@@ -126,7 +122,8 @@ BOOST_AUTO_TEST_CASE(a_convolutional_network_learns_where_a_square_is) {
 
 BOOST_AUTO_TEST_CASE(
     the_bits_of_a_training_are_the_same_on_1_2_3_and_8_threads_and_from_run_to_run) {
-  for (const Isa isa : supported_isas()) {
+  const std::vector<Isa> isas = sanitized ? std::vector{supported_isas().back()} : supported_isas();
+  for (const Isa isa : isas) {
     const auto on_threads = [isa](std::size_t count) {
       const Threads threads(count);
       return std::pair(train_mlp(isa), train_cnn(isa));
