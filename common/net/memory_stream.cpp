@@ -44,6 +44,7 @@ struct Pipe {
     readable.cancel();
     return size;
   }
+  bool is_silent() const { return at_cut() && link.silent; }
   bool at_cut() const { return link.cut_after_bytes && passed >= *link.cut_after_bytes; }
 
   MemoryLink link;
@@ -52,8 +53,10 @@ struct Pipe {
   std::size_t queued = 0;    // bytes in `pieces` not taken
   std::uint64_t passed = 0;  // bytes ever put in
   Instant last{};
-  bool ended = false;      // nothing more will be put in
-  bool abandoned = false;  // nobody will take anything out
+  bool ended = false;          // the reader learns that nothing more will come
+  bool abandoned = false;      // the writer learns that nobody takes anything out
+  bool writer_closed = false;  // each at its own end
+  bool reader_closed = false;
   Timer readable;
   Timer writable;
 };
@@ -78,7 +81,7 @@ Error closed(const char* what) {
 Async<std::size_t> read_from(std::shared_ptr<Link> alive, Pipe* pipe, std::span<std::byte> into) {
   const std::shared_ptr<Link> link = std::move(alive);
   for (;;) {
-    if (pipe->abandoned) co_return closed("reading: the connection was closed here");
+    if (pipe->reader_closed) co_return closed("reading: the connection was closed here");
     if (!pipe->pieces.empty() && pipe->pieces.front().at <= now()) {
       Piece& piece = pipe->pieces.front();
       const std::size_t size = std::min(into.size(), piece.bytes.size() - piece.taken);
@@ -103,8 +106,10 @@ Async<std::size_t> read_from(std::shared_ptr<Link> alive, Pipe* pipe, std::span<
 Async<void> write_to(std::shared_ptr<Link> link, Pipe* pipe, std::span<const ByteView> parts) {
   for (ByteView part : parts) {
     while (!part.empty()) {
-      if (pipe->ended || pipe->abandoned) co_return closed("writing: the connection is closed");
-      if (pipe->at_cut() && pipe->link.silent) break;
+      if (pipe->writer_closed || pipe->ended || pipe->abandoned) {
+        co_return closed("writing: the connection is closed");
+      }
+      if (pipe->is_silent()) break;
       if (pipe->queued < pipe->link.window_bytes) {
         part = part.subspan(pipe->put(part));
         if (pipe->at_cut() && !pipe->link.silent) link->break_both();
@@ -140,12 +145,14 @@ class MemoryStream final : public Stream {
     return write_to(link_, out_, parts);
   }
   void finish_writing() override {
-    out_->ended = true;
+    out_->writer_closed = true;
+    if (!out_->is_silent()) out_->ended = true;
     out_->wake();
   }
   void close() override {
     finish_writing();
-    in_->abandoned = true;
+    in_->reader_closed = true;
+    if (!out_->is_silent()) in_->abandoned = true;
     in_->wake();
   }
   const Identity& peer() const override { return peer_; }

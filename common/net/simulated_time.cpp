@@ -57,15 +57,24 @@ SimulatedTime* SimulatedTime::current() {
   return current_time;
 }
 
-bool SimulatedTime::step(Instant until) {
+bool SimulatedTime::settle() {
   context_.restart();
   bool worked = false;
   while (context_.poll() > 0) worked = true;
+  return worked;
+}
+
+bool SimulatedTime::advance(Instant until) {
   const std::optional<Instant> next = waiting_->earliest();
-  if (!next || *next > until) return worked;
+  if (!next || *next > until) return false;
   if (*next > now_) now_ = *next;
   waiting_->wake_until(now_);
   return true;
+}
+
+bool SimulatedTime::step(Instant until) {
+  const bool worked = settle();
+  return advance(until) || worked;
 }
 
 void SimulatedTime::run_until(Instant until) {

@@ -69,8 +69,12 @@ class SimulatedTime {
   // Until then; the clock says `until` afterwards (unless it is never).
   void run_until(Instant until);
   void run_for(std::chrono::nanoseconds duration) { run_until(now_ + duration); }
-  // One step: everything that can run now; then, when there is one not later than `until`, the next
-  // instant. Gives whether there was something to do.
+  // Everything that can run at this instant. Gives whether there was something.
+  bool settle();
+  // The next instant that somebody waits for, when there is one not later than `until`: moves the
+  // clock there and wakes them. Gives whether there was one.
+  bool advance(Instant until = Timer::never);
+  // settle, then advance. Gives whether there was something to do.
   bool step(Instant until = Timer::never);
 
   // This thread's, or nullptr.

@@ -4,6 +4,7 @@
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/dispatch.hpp>
 #include <list>
 #include <optional>
 #include <utility>
@@ -100,7 +101,10 @@ void TaskGroup::stop() {
     if (const auto state = weak.lock(); state && expired)
       state->emit(asio::cancellation_type::terminal);
   });
-  state_->emit(asio::cancellation_type::total);
+  // On the executor's own thread: a signal emitted elsewhere is handed over to it, and would come
+  // after the end of a task that ends meanwhile.
+  asio::dispatch(state_->executor,
+                 [state = state_] { state->emit(asio::cancellation_type::total); });
 }
 
 bool TaskGroup::stopping() const {

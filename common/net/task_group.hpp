@@ -27,7 +27,8 @@ class TaskGroup {
   TaskGroup& operator=(TaskGroup&&) noexcept = default;
   ~TaskGroup();
 
-  // Starts `task` at the executor's next turn. After stop() nothing is started any more.
+  // Starts `task`; its first steps may run before this returns. After stop() nothing is started any
+  // more.
   void spawn(std::string name, Async<void> task);
   // Asks every task to end (cancellation type `total`: timers, mailboxes and plain socket reads
   // hear it); whoever is still there after stop_grace is aborted (`terminal`). Returns at once; may

@@ -32,12 +32,12 @@ Result<T> run(SimulatedTime& time, Async<T> operation) {
   std::exception_ptr thrown;
   TaskGroup tasks(time.executor());
   tasks.spawn("under test", catching(std::move(operation), &outcome, &thrown));
-  while (!outcome && !thrown && time.step()) {
-  }
+  do {
+    time.settle();
+  } while (!outcome && !thrown && time.advance());
   if (thrown) std::rethrow_exception(thrown);
   BOOST_REQUIRE_MESSAGE(outcome.has_value(), "the operation waits for ever");
-  while (tasks.size() > 0 && time.step(time.now())) {
-  }
+  time.settle();
   return std::move(*outcome);
 }
 
