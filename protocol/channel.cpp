@@ -26,30 +26,33 @@ void Channel::close() {
   heartbeat_.cancel();
 }
 
-Async<void> Channel::read_exactly(std::span<std::byte> into) {
-  while (!into.empty()) {
-    const Result<std::size_t> bytes = co_await stream_->read_some(into);
+Async<void> Channel::read_exactly(std::span<std::byte> into, std::size_t* so_far) {
+  while (*so_far < into.size()) {
+    const Result<std::size_t> bytes = co_await stream_->read_some(into.subspan(*so_far));
     if (!bytes) co_return bytes.error();
-    into = into.subspan(*bytes);
+    *so_far += *bytes;
   }
   co_return ok();
 }
 
 Async<FrameHeader> Channel::read_header() {
   std::array<std::byte, frame_header_bytes> bytes{};
-  const Result<void> read = co_await read_exactly(bytes);
+  std::size_t got = 0;
+  const Result<void> read = co_await read_exactly(bytes, &got);
   if (!read) co_return read.error();
   co_return decode_frame_header(bytes);
 }
 
 Async<Message> Channel::receive_message(FrameHeader header) {
   Bytes body(header.size_bytes);
-  const Result<void> read = co_await with_deadline(timing_.silence_max, read_exactly(body));
+  std::size_t got = 0;
+  const Result<void> read = co_await with_deadline(timing_.silence_max, read_exactly(body, &got));
   if (!read) co_return read.error();
   co_return decode(body);
 }
 
 Async<Incoming> Channel::receive_body(FrameHeader header) {
+  std::size_t got = 0;
   if (header.type == FrameType::control) {
     Result<Message> message = co_await receive_message(header);
     if (!message) co_return message.error();
@@ -60,7 +63,7 @@ Async<Incoming> Channel::receive_body(FrameHeader header) {
     end.stream = header.stream;
     end.length = header.offset;
     const Result<void> read =
-        co_await with_deadline(timing_.silence_max, read_exactly(end.digest.bytes));
+        co_await with_deadline(timing_.silence_max, read_exactly(end.digest.bytes, &got));
     if (!read) co_return read.error();
     co_return Incoming(end);
   }
@@ -72,8 +75,10 @@ Async<Incoming> Channel::receive_body(FrameHeader header) {
   data.bytes = std::move(*buffer);
   data.bytes.resize(header.size_bytes);
   const Result<void> read =
-      co_await with_deadline(timing_.silence_max, read_exactly(data.bytes.bytes()));
-  if (!read) co_return read.error();
+      co_await with_deadline(timing_.silence_max, read_exactly(data.bytes.bytes(), &got));
+  if (!read && got == 0) co_return read.error();
+  if (!read) broken_off_ = read.error();
+  data.bytes.resize(got);
   co_return Incoming(std::move(data));
 }
 
@@ -95,6 +100,7 @@ Async<void> Channel::drain() {
 
 Async<Incoming> Channel::receive() {
   for (;;) {
+    if (broken_off_) co_return receive_failed("receiving", *broken_off_);
     const Result<FrameHeader> header = co_await with_deadline(timing_.silence_max, read_header());
     if (!header) co_return receive_failed("receiving", header.error());
     Result<Incoming> incoming = co_await receive_body(*header);

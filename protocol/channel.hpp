@@ -56,9 +56,9 @@ class Channel {
  public:
   Channel(std::unique_ptr<net::Stream> stream, net::BufferPool pool, Timing timing);
 
-  // The next thing that the peer says.
-  // Errors: malformed - nonsense; timed_out - silence, or no buffer came free; closed;
-  // unauthenticated - our certificate was refused; cancelled.
+  // The next thing that the peer says. Of a data frame that breaks off, what came of it is given
+  // before the error. Errors: malformed - nonsense; timed_out - silence, or no buffer came free;
+  // closed; unauthenticated - our certificate was refused; cancelled.
   net::Async<Incoming> receive();
   // The first thing: within first_frame_max, and a message only.
   net::Async<Message> receive_first();
@@ -92,7 +92,7 @@ class Channel {
 
  private:
   Error receive_failed(std::string_view doing, const Error& error);
-  net::Async<void> read_exactly(std::span<std::byte> into);
+  net::Async<void> read_exactly(std::span<std::byte> into, std::size_t* so_far);
   net::Async<FrameHeader> read_header();
   net::Async<Incoming> receive_body(FrameHeader header);
   net::Async<Message> receive_message(FrameHeader header);
@@ -106,6 +106,7 @@ class Channel {
   net::Instant last_sent_;
   std::optional<std::uint64_t> pong_due_;
   std::uint64_t pings_ = 0;
+  std::optional<Error> broken_off_;  // what the next receive says
   bool closed_ = false;
 };
 

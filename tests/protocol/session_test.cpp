@@ -501,6 +501,43 @@ BOOST_AUTO_TEST_CASE(a_fetch_ends_when_the_agenda_changes_and_is_resumed_later) 
   BOOST_TEST((read_file(path, content.size()).value() == content));
 }
 
+BOOST_AUTO_TEST_CASE(a_transfer_resumes_at_the_very_byte_where_it_broke) {
+  const Bytes content = noise(700'000);
+  const Bytes update = noise(700'000, 2);
+  for (const std::uint64_t cut : {300'123U, 262'144U + 16U, 400'000U}) {
+    Stage stage;
+    const Digest digest = stage.desk.put(content);
+    const auto path = stage.folder / "fetched";
+    const auto file = stage.write("update", update);
+    net::MemoryLink breaks;
+    breaks.cut_after_bytes = cut;
+    {
+      auto session = stage.session({}, breaks);
+      BOOST_TEST(
+          !net::run(stage.time, session.client->fetch(digest, path, content.size())).has_value());
+      // Nothing but headers and a few messages is missing.
+      BOOST_TEST(std::filesystem::file_size(part_path(path)) > cut - 300);
+      stage.end_of(session);
+    }
+    {
+      auto session = stage.session(breaks, {});
+      BOOST_TEST(
+          !net::run(stage.time, session.client->upload(stage.offer(update), file)).has_value());
+      stage.end_of(session);
+      const auto part = part_path(stage.folder / crypto::sha256(update).hex());
+      BOOST_TEST(std::filesystem::file_size(part) > cut - 300);
+    }
+    auto session = stage.session();
+    stage.desk.progress = 0;
+    BOOST_TEST(
+        net::run(stage.time, session.client->fetch(digest, path, content.size())).has_value());
+    BOOST_TEST((read_file(path, content.size()).value() == content));
+    const auto answer = net::run(stage.time, session.client->upload(stage.offer(update), file));
+    BOOST_TEST((answer.value().verdict == Verdict::accepted));
+    BOOST_TEST((stage.desk.uploaded(crypto::sha256(update)) == update));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_upload_a_download_and_requests_go_on_side_by_side) {
   Stage stage;
   const Bytes content = noise(3'000'000);

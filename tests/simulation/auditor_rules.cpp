@@ -3,7 +3,7 @@
 // What each kind of entry may say, given those before it: the rules of design.md's round, written
 // down from the page and not from the core.
 #include <algorithm>
-#include <array>
+#include <boost/json/serialize.hpp>
 #include <utility>
 
 #include "common/ledger/statement.hpp"
@@ -29,6 +29,22 @@ std::string text(const json::object& object, std::string_view key) {
 std::optional<Digest> subject(const ledger::Entry& entry, const std::string& name) {
   const auto found = entry.subjects.find(name);
   return found == entry.subjects.end() ? std::nullopt : std::optional(found->second);
+}
+
+// For the trace.
+std::string outline(const ledger::Entry& entry) {
+  std::string words = std::to_string(entry.sequence) + " " + to_rfc3339(entry.time).substr(11);
+  const auto actor = parse_identity(entry.actor);
+  if (actor) words += " " + actor->name;
+  if (entry.plan) words += " plan " + entry.plan->short_hex();
+  if (entry.round) words += " round " + std::to_string(*entry.round);
+  for (const char* detail : {"attempt", "cohort", "contributors", "participant", "verdict"}) {
+    if (const json::value* value = entry.details.if_contains(detail)) {
+      words += " " + std::string(detail) + " " + json::serialize(*value);
+    }
+  }
+  if (!entry.reason.empty()) words += " (" + entry.reason + ")";
+  return words;
 }
 
 std::string place(const ledger::Entry& entry) {
@@ -66,7 +82,9 @@ void Auditor::follow(const ledger::Entry& entry) {
                                        &std::pair<std::string_view, Rule>::first);
   if (rule == std::end(rules)) return fail(place(entry) + "an unknown kind");
   if (rule->second != nullptr) (this->*rule->second)(entry);
-  if (entry.sequence >= checked_) stage_.count(entry.kind);
+  if (entry.sequence < checked_) return;
+  stage_.count(entry.kind);
+  stage_.note("ledger", entry.kind, outline(entry));
 }
 
 // --- who and what

@@ -120,8 +120,10 @@ bool SimulatedWorkbench::is_approved(const Digest& plan) {
 }
 
 net::Async<void> SimulatedWorkbench::work(milliseconds duration, participant::StopFlag stop) {
-  const net::Instant end = net::now() + duration;
+  net::Instant end = net::now() + duration;
   while (net::now() < end && !stop.raised() && !gone_) {
+    // Nobody straggles on in the calm.
+    if (stage_.calm) end = std::min(end, net::Instant(net::now() + work_calm_most));
     const auto left = std::chrono::ceil<milliseconds>(end - net::now());
     const Result<void> waited = co_await net::wait_for(std::min(left, slice));
     if (!waited) co_return waited;

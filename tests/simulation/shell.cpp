@@ -145,7 +145,6 @@ bool Shell::decide(std::vector<Waiting>& batch) {
       take_evaluation(std::get<EvaluationReported>(one.question), one.reply);
     }
   }
-  const std::uint64_t before = core_->log().size();
   auto outcome = core_->handle(events, surroundings(), now());
   if (!is_up()) return false;  // died while writing: nobody hears anything
   if (!outcome) {
@@ -156,10 +155,6 @@ bool Shell::decide(std::vector<Waiting>& batch) {
     return false;
   }
   auditor_.look(*core_, premises_.ledger);
-  if (core_->log().size() > before) {
-    stage_.note("coordinator", round::name_of(core_->state().phase),
-                std::to_string(core_->log().size()) + " entries");
-  }
   for (std::size_t i = 0; i < events.size(); ++i)
     answer(events[i], outcome->answers[i], *replies[i]);
   return true;

@@ -138,9 +138,8 @@ constexpr std::string_view sights[] = {"round.committed",
                                        "clock jumped",
                                        "training straggles",
                                        "answer: repeated",
-                                       "entries without a head lost",
                                        "answer: too late",
-                                       "answer: already received"};
+                                       "answer: another update was accepted before"};
 
 constexpr Plant plants[] = {Plant::answer_before_sync,        Plant::lying_disk,
                             Plant::participant_counted_twice, Plant::commit_on_too_few,
