@@ -143,23 +143,11 @@ void Control::State::answer(const round::Answer& given, const Reply& reply) {
 
 void Control::State::take_evaluation(const EvaluationReported& reported, const Reply& reply) {
   const protocol::ReportEvaluation& report = reported.report;
-  const Verdict verdict = round::admit_evaluation(core->state(), reported.from, report.plan,
-                                                  report.round, report.model);
-  const std::uint64_t examples_max =
-      verdict == Verdict::accepted ? core->state().plans.at(report.plan).rules.examples_max : 0;
-  if (verdict == Verdict::accepted && report.examples > examples_max) {
-    if (reply) {
-      reply(protocol::Answer{Verdict::examples_over_limit,
-                             "expected at most " + std::to_string(examples_max) +
-                                 " examples, saw " + std::to_string(report.examples),
-                             std::nullopt});
-    }
-    return;
-  }
-  if (verdict == Verdict::accepted) {
-    evaluations[reported.from] = round::Evaluation{report.examples, report.metrics};
-  }
-  if (reply) reply(protocol::Answer{verdict, {}, std::nullopt});
+  const round::EvaluationOffered offered{
+      reported.from, report.plan, report.round, report.model, {report.examples, report.metrics}};
+  const round::Answer given = round::admit_evaluation(core->state(), offered);
+  if (given.verdict == Verdict::accepted) evaluations[reported.from] = offered.evaluation;
+  if (reply) reply(protocol::Answer{given.verdict, given.reason, std::nullopt});
 }
 
 round::Tick Control::State::surroundings() {

@@ -91,7 +91,8 @@ void Control::State::finish_work(const round::Work& task, Result<Digest> outcome
   if (const auto* prepared = std::get_if<round::PrepareModel>(&task)) {
     event = round::ModelPrepared{prepared->plan, *outcome};
   } else if (const auto* aggregated = std::get_if<round::Aggregate>(&task)) {
-    event = round::AggregateStored{aggregated->plan, aggregated->round, *outcome};
+    event = round::AggregateStored{aggregated->plan, aggregated->round,
+                                   round::sequences(aggregated->updates), *outcome};
   }
   waiting.push_back(Waiting{std::move(event), {}});
   schedule();

@@ -27,9 +27,9 @@ Result<data::Source> source_of(const plan::Plan& plan, const EvaluateOptions& op
 
 // A plan that asks for no metrics still has some to be asked for.
 std::shared_ptr<const plan::Plan> with_metrics(std::shared_ptr<const plan::Plan> plan) {
-  if (!plan->evaluation.metrics.empty()) return plan;
+  if (!plan->rules.metrics.empty()) return plan;
   plan::Plan copy = *plan;
-  copy.evaluation.metrics = {"accuracy", "loss"};
+  copy.rules.metrics = {"accuracy", "loss"};
   return std::make_shared<const plan::Plan>(std::move(copy));
 }
 

@@ -23,6 +23,8 @@ std::string_view to_string(Role role);
 // Errors: malformed - not one of the five.
 Result<Role> parse_role(std::string_view text);
 
+inline constexpr std::size_t name_max_bytes = 63;
+
 // Whether `text` is [a-z0-9-]{1,63}.
 bool is_name(std::string_view text);
 // Whether `text` is [a-z0-9._-]{1,255} (a SPIFFE trust domain).

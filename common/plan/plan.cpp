@@ -52,7 +52,7 @@ Rules read_rules(JsonReader& reader) {
   const Rules defaults;
   Rules rules;
   rules.rounds = static_cast<std::uint32_t>(reader.integer("number", 1, rounds_max));
-  rules.quorum = static_cast<std::uint32_t>(reader.integer("quorum", 1, participants_max));
+  rules.quorum = static_cast<std::uint32_t>(reader.integer("quorum", 1, quorum_max));
   rules.cohort = static_cast<std::uint32_t>(reader.integer("cohort", 1, participants_max));
   rules.deadline =
       duration_or(reader, "deadline", defaults.deadline, std::chrono::seconds(1), wait_max);
@@ -68,12 +68,12 @@ Rules read_rules(JsonReader& reader) {
   return rules;
 }
 
-Evaluation read_evaluation(JsonReader& reader, Rules& rules) {
+void read_evaluation(JsonReader& reader, Plan& plan) {
   const Rules defaults;
-  Evaluation evaluation;
-  evaluation.holdout = reader.number("holdout", holdout_least, holdout_max);
+  Rules& rules = plan.rules;
+  plan.holdout = reader.number("holdout", holdout_least, holdout_max);
   if (reader.find("metrics") == nullptr) {
-    evaluation.metrics = {"accuracy", "loss"};
+    rules.metrics = {"accuracy", "loss"};
   } else {
     for (const json::value& metric : reader.array("metrics", 1, 2)) {
       const bool known = metric.is_string() && (metric == "accuracy" || metric == "loss");
@@ -81,9 +81,9 @@ Evaluation read_evaluation(JsonReader& reader, Rules& rules) {
         reader.fail("metrics", "expected 'accuracy' and 'loss' only, saw " + describe(metric));
         break;
       }
-      evaluation.metrics.emplace_back(metric.get_string());
+      rules.metrics.emplace_back(metric.get_string());
     }
-    if (evaluation.metrics.size() == 2 && evaluation.metrics[0] == evaluation.metrics[1]) {
+    if (rules.metrics.size() == 2 && rules.metrics[0] == rules.metrics[1]) {
       reader.fail("metrics", "expected each metric once");
     }
   }
@@ -93,7 +93,6 @@ Evaluation read_evaluation(JsonReader& reader, Rules& rules) {
                                           std::chrono::seconds(1), wait_max);
   rules.metrics_per_participant =
       choice_or_first(reader, "publish", {"aggregate", "per-participant"}) == "per-participant";
-  return evaluation;
 }
 
 // What no single field shows.
@@ -107,6 +106,11 @@ Result<void> check_plan(const Plan& plan) {
     return wrong(
         "evaluation.quorum: expected at most rounds.cohort = " + std::to_string(plan.rules.cohort) +
         ", saw " + std::to_string(plan.rules.evaluation_quorum));
+  }
+  if (plan.rules.cohort > publishable_cohort(plan.rules)) {
+    return wrong(
+        "rounds.cohort: expected at most " + std::to_string(publishable_cohort(plan.rules)) +
+        " with evaluation.publish = \"per-participant\", saw " + std::to_string(plan.rules.cohort));
   }
   const engine::Shape shape = plan.data.input_shape();
   if (plan.model.input != shape) {
@@ -148,7 +152,7 @@ Result<Plan> read_members(const json::value& value) {
   Result<void> evaluation_done = ok();
   if (reader.find("evaluation") != nullptr) {
     JsonReader evaluation = reader.object("evaluation");
-    plan.evaluation = read_evaluation(evaluation, plan.rules);
+    read_evaluation(evaluation, plan);
     evaluation_done = evaluation.finish();
   } else {
     plan.rules.evaluation_deadline = std::chrono::seconds(0);

@@ -40,12 +40,6 @@ struct Training {
   std::uint64_t seed = 0;  // 0 .. 2^53
 };
 
-struct Evaluation {
-  std::vector<std::string>
-      metrics;         // "accuracy", "loss"; none when the plan asks for no evaluation
-  double holdout = 0;  // fraction of the local rows kept for evaluation
-};
-
 struct Plan {
   Digest digest;
   std::string canonical;  // the bytes that the digest names
@@ -54,8 +48,8 @@ struct Plan {
   data::Schema data;
   Training training;
   std::string strategy = "fedavg";
-  Rules rules;
-  Evaluation evaluation;
+  Rules rules;         // their metrics: none when the plan asks for no evaluation
+  double holdout = 0;  // fraction of the local rows kept for evaluation
 };
 
 // From the operator's TOML file; the model file is looked up beside it.

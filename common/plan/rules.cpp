@@ -1,9 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/plan/rules.hpp"
 
+#include <algorithm>
+
+#include "common/base/identity.hpp"
 #include "common/base/text.hpp"
 
 namespace entente::plan {
+namespace {
+
+constexpr std::size_t number_max_bytes = 25;  // as canonical JSON writes a double
+
+std::vector<std::string> read_metrics(JsonReader& reader) {
+  std::vector<std::string> metrics;
+  for (const json::value& metric : reader.array("metrics", 0, metrics_max)) {
+    const bool usable =
+        metric.is_string() && !metric.get_string().empty() &&
+        metric.get_string().size() <= metric_name_max_bytes &&
+        std::ranges::find(metrics, std::string_view(metric.get_string())) == metrics.end();
+    if (!usable) {
+      reader.fail("metrics", "expected names, each once, saw " + describe(metric));
+      break;
+    }
+    metrics.emplace_back(metric.get_string());
+  }
+  return metrics;
+}
+
+}  // namespace
 
 json::object rules_to_json(const Rules& rules) {
   return {
@@ -13,6 +37,7 @@ json::object rules_to_json(const Rules& rules) {
       {"evaluation_quorum", rules.evaluation_quorum},
       {"examples_max", rules.examples_max},
       {"grace_seconds", rules.grace.count()},
+      {"metrics", json::array(rules.metrics.begin(), rules.metrics.end())},
       {"metrics_per_participant", rules.metrics_per_participant},
       {"norm_max", rules.norm_max},
       {"quorum", rules.quorum},
@@ -32,7 +57,7 @@ Result<Rules> rules_from_json(const json::value& value, std::string path) {
   };
   Rules rules;
   rules.rounds = natural("rounds", 1, rounds_max);
-  rules.quorum = natural("quorum", 1, participants_max);
+  rules.quorum = natural("quorum", 1, quorum_max);
   rules.cohort = natural("cohort", 1, participants_max);
   rules.deadline = seconds("deadline_seconds", 1);
   rules.grace = seconds("grace_seconds", 0);
@@ -48,10 +73,21 @@ Result<Rules> rules_from_json(const json::value& value, std::string path) {
   rules.norm_max = reader.number("norm_max", norm_least, norm_limit);
   rules.evaluation_quorum = natural("evaluation_quorum", 0, participants_max);
   rules.evaluation_deadline = seconds("evaluation_deadline_seconds", 0);
+  rules.metrics = read_metrics(reader);
   rules.metrics_per_participant = reader.boolean("metrics_per_participant");
   if (auto done = reader.finish(); !done) return done.error();
   if (auto fits = check_rules(rules, path); !fits) return fits.error();
   return rules;
+}
+
+std::uint32_t publishable_cohort(const Rules& rules) {
+  if (!rules.metrics_per_participant) return participants_max;
+  std::size_t each = name_max_bytes + std::string_view(R"("":{},)").size();
+  for (const std::string& metric : rules.metrics) {
+    each += metric.size() + std::string_view(R"("":,)").size() + number_max_bytes;
+  }
+  return static_cast<std::uint32_t>(
+      std::min<std::size_t>(participants_max, names_max_bytes / each));
 }
 
 Result<void> check_rules(const Rules& rules, std::string_view path) {
@@ -63,6 +99,12 @@ Result<void> check_rules(const Rules& rules, std::string_view path) {
   if (rules.quorum > rules.cohort) return above_cohort("quorum", rules.quorum);
   if (rules.evaluation_quorum > rules.cohort) {
     return above_cohort("evaluation quorum", rules.evaluation_quorum);
+  }
+  if (rules.cohort > publishable_cohort(rules)) {
+    return Error{Errc::malformed, std::string(path) + ": expected a cohort of at most " +
+                                      std::to_string(publishable_cohort(rules)) +
+                                      " when each participant's metrics are published, saw " +
+                                      std::to_string(rules.cohort)};
   }
   return ok();
 }

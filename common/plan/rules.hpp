@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "common/base/json.hpp"
 #include "common/base/result.hpp"
@@ -15,7 +16,12 @@
 namespace entente::plan {
 
 inline constexpr std::int64_t rounds_max = 1'000'000;
-inline constexpr std::int64_t participants_max = 10'000;  // in one round
+inline constexpr std::int64_t participants_max = 1'000;  // in one round
+inline constexpr std::int64_t quorum_max = 370;          // any names of so many fit, too
+inline constexpr std::size_t metrics_max = 32;
+inline constexpr std::size_t metric_name_max_bytes = 64;
+// What names (of a cohort), or names with their metrics, may take of one entry of the ledger.
+inline constexpr std::size_t names_max_bytes = 24U << 10U;
 inline constexpr std::int64_t retries_max = 1'000;
 inline constexpr std::chrono::seconds wait_max{30 * 86'400};
 inline constexpr std::int64_t examples_limit = std::int64_t{1} << 53U;
@@ -37,6 +43,7 @@ struct Rules {
   double norm_max = 1e9;                       // an update of a larger Euclidean norm is refused
   std::uint32_t evaluation_quorum = 0;  // evaluations that are waited for (0: as many as come)
   std::chrono::seconds evaluation_deadline{300};  // 0: nobody is asked
+  std::vector<std::string> metrics;               // what an evaluation reports, these and no others
   bool metrics_per_participant = false;  // whether the ledger may hold each participant's metrics
   friend bool operator==(const Rules&, const Rules&) = default;
 };
@@ -48,7 +55,11 @@ json::object rules_to_json(const Rules& rules);
 // evaluation_quorum > cohort.
 Result<Rules> rules_from_json(const json::value& value, std::string path);
 
-// What no single field shows: quorum <= cohort, evaluation_quorum <= cohort.
+// The largest cohort of which one entry holds what the rules publish.
+std::uint32_t publishable_cohort(const Rules& rules);
+
+// What no single field shows: quorum <= cohort, evaluation_quorum <= cohort; a cohort whose
+// metrics, when each participant's are published, fit an entry.
 // Errors: malformed - both names and both numbers.
 Result<void> check_rules(const Rules& rules, std::string_view path);
 

@@ -71,9 +71,8 @@ Result<void> check_contributors(const ledger::Entry& entry, const Contributions&
       if (item.is_uint64()) named.push_back(item.get_uint64());
     }
   }
-  std::vector<std::uint64_t> expected;
-  for (const auto& [name, acceptance] : accepted) expected.push_back(acceptance.sequence);
-  if (named != expected) return impossible(entry, "its contributors are not the accepted updates");
+  if (named != sequences(accepted))
+    return impossible(entry, "its contributors are not the accepted updates");
   return ok();
 }
 

@@ -1,31 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The kinds of entries that the coordinator writes, and their details. docs/ledger.md has the same
-// table for readers.
-//
-//   kind                   actor        plan round subjects  details
-//   ledger.opened          coordinator                       origin, verifier_key
-//   coordinator.started    coordinator
-//   connection.refused     coordinator, or the member        cause, count
-//   plan.submitted         operator     yes                  name, rules, size_bytes, certificate,
-//   signature plan.consented         participant  yes                  certificate, signature
-//   plan.declined          participant  yes                  (reason)
-//   plan.started           coordinator  yes        model
-//   plan.finished          coordinator  yes        model
-//   plan.failed            coordinator  yes                  (reason)
-//   plan.cancelled         operator     yes                  (reason)
-//   participant.suspended  operator                          participant (reason)
-//   participant.resumed    operator                          participant (reason)
-//   round.opened           coordinator  yes  yes   model     attempt, cohort
-//   update.accepted        participant  yes  yes   update    examples (when the plan weights by
-//   them) update.refused         participant  yes  yes   update    verdict (reason) update.lost
-//   participant  yes  yes   update work.declined          participant  yes  yes (reason)
-//   round.closed           coordinator  yes  yes             contributors
-//   round.aggregated       coordinator  yes  yes   model     contributors
-//   round.committed        coordinator  yes  yes   model     contributors, evaluations, metrics,
-//   participants round.abandoned        coordinator  yes  yes             attempt (reason)
-//
-// contributors: the sequences of the accepted updates, ascending by participant's name.
+// The kinds of entries that the coordinator writes. docs/ledger.md has the table: who the actor is,
+// what plan, round, subjects and details say.
 #pragma once
 
 #include <string_view>

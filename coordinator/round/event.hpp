@@ -32,6 +32,7 @@ struct ModelPrepared {
 struct AggregateStored {
   Digest plan;
   std::uint64_t round = 0;
+  std::vector<std::uint64_t> contributors;  // the entries that accepted what was averaged
   Digest model;
 };
 struct UpdateLost {
@@ -51,6 +52,13 @@ struct Evaluation {
   std::uint64_t examples = 0;
   std::map<std::string, double> metrics;
   friend bool operator==(const Evaluation&, const Evaluation&) = default;
+};
+struct EvaluationOffered {
+  std::string from;
+  Digest plan;
+  std::uint64_t round = 0;
+  Digest model;
+  Evaluation evaluation;
 };
 // Time passes, participants come and go. The only event that moves the rounds on by itself.
 struct Tick {

@@ -4,16 +4,31 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/base/identity.hpp"
 #include "common/crypto/hash.hpp"
 #include "coordinator/round/transition.hpp"
 
 namespace entente::coordinator::round {
+namespace {
+
+constexpr std::size_t in_list_bytes = 3;  // a name's quotes and its comma
+
+}  // namespace
+
+static_assert(plan::quorum_max * (name_max_bytes + in_list_bytes) <= plan::names_max_bytes,
+              "a cohort that is cut to fit an entry still has any quorum");
 
 std::string_view name_of(const Phase& phase) {
   constexpr std::string_view names[] = {"idle", "recruiting", "collecting", "aggregating",
                                         "evaluating"};
   static_assert(std::size(names) == std::variant_size_v<Phase>);
   return names[phase.index()];
+}
+
+std::vector<std::uint64_t> sequences(const Contributions& contributions) {
+  std::vector<std::uint64_t> list;
+  for (const auto& [name, acceptance] : contributions) list.push_back(acceptance.sequence);
+  return list;
 }
 
 std::string_view to_string(PlanStanding standing) {
@@ -95,16 +110,34 @@ Agenda agenda(const State& state, const std::string& name, const std::set<std::s
   return agenda;
 }
 
-Verdict admit_evaluation(const State& state, const std::string& from, const Digest& plan,
-                         std::uint64_t round, const Digest& model) {
-  if (!state.plans.contains(plan)) return Verdict::unknown;
-  if (state.suspended.contains(from)) return Verdict::suspended;
-  const auto* phase = std::get_if<Evaluating>(&state.phase);
-  if (phase == nullptr || phase->plan != plan || phase->round != round ||
-      phase->candidate != model) {
-    return round <= state.plans.at(plan).rounds.size() ? Verdict::too_late : Verdict::not_now;
+Answer admit_evaluation(const State& state, const EvaluationOffered& offered) {
+  const auto plan = state.plans.find(offered.plan);
+  if (plan == state.plans.end()) return {Verdict::unknown, "no plan " + offered.plan.hex(), {}};
+  if (state.suspended.contains(offered.from)) {
+    return {Verdict::suspended, "suspended by the operator", {}};
   }
-  return phase->cohort.contains(from) ? Verdict::accepted : Verdict::not_in_cohort;
+  const auto* phase = std::get_if<Evaluating>(&state.phase);
+  if (phase == nullptr || phase->plan != offered.plan || phase->round != offered.round ||
+      phase->candidate != offered.model) {
+    const bool late = offered.round <= plan->second.rounds.size();
+    return {late ? Verdict::too_late : Verdict::not_now, "not the model to evaluate", {}};
+  }
+  if (!phase->cohort.contains(offered.from)) {
+    return {Verdict::not_in_cohort, "not asked for this round", {}};
+  }
+  const plan::Rules& rules = plan->second.rules;
+  if (offered.evaluation.examples > rules.examples_max) {
+    return {Verdict::examples_over_limit,
+            "expected at most " + std::to_string(rules.examples_max) + " examples, saw " +
+                std::to_string(offered.evaluation.examples),
+            {}};
+  }
+  const auto& metrics = offered.evaluation.metrics;
+  const bool asked =
+      metrics.size() == rules.metrics.size() &&
+      std::ranges::all_of(rules.metrics, [&](const auto& name) { return metrics.contains(name); });
+  if (!asked) return {Verdict::malformed, "expected the plan's metrics, these and no others", {}};
+  return {};
 }
 
 std::set<Digest> needed_updates(const State& state) {
@@ -129,8 +162,7 @@ std::set<Digest> needed_models(const State& state) {
 }
 
 std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
-                                    std::set<std::string> candidates, std::size_t size) {
-  if (candidates.size() <= size) return candidates;
+                                    const std::set<std::string>& candidates, std::size_t size) {
   std::vector<std::pair<Digest, std::string>> ranked;
   for (const std::string& name : candidates) {
     ranked.emplace_back(crypto::sha256("entente/1 cohort\n" + plan.hex() + "\n" +
@@ -139,7 +171,12 @@ std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
   }
   std::ranges::sort(ranked);
   std::set<std::string> cohort;
-  for (std::size_t i = 0; i < size; ++i) cohort.insert(ranked[i].second);
+  std::size_t bytes = 0;
+  for (const auto& [rank, name] : ranked) {
+    bytes += name.size() + in_list_bytes;
+    if (cohort.size() == size || bytes > plan::names_max_bytes) break;
+    cohort.insert(name);
+  }
   return cohort;
 }
 

@@ -41,6 +41,8 @@ struct Acceptance {
 
 // By participant's name: a fixed order for the reduction.
 using Contributions = std::map<std::string, Acceptance>;
+// The entries that accepted them, ascending by name.
+std::vector<std::uint64_t> sequences(const Contributions& contributions);
 
 struct Idle {
   friend bool operator==(const Idle&, const Idle&) = default;

@@ -75,19 +75,19 @@ struct Agenda {
 // `evaluated`: whose figures for the present candidate have come.
 Agenda agenda(const State& state, const std::string& name, const std::set<std::string>& evaluated);
 
-// What to say of an evaluation of `model`: accepted when it is the present candidate and `from` is
-// in the cohort.
-Verdict admit_evaluation(const State& state, const std::string& from, const Digest& plan,
-                         std::uint64_t round, const Digest& model);
+// What to say of figures that have come: accepted when they are a cohort member's of the present
+// candidate, and of the plan's metrics.
+Answer admit_evaluation(const State& state, const EvaluationOffered& offered);
 
 // Updates that must stay in the spool, and models that must stay in the store.
 std::set<Digest> needed_updates(const State& state);
 std::set<Digest> needed_models(const State& state);
 
 // The cohort of a round: `size` of `candidates`, by the digest of (plan, round, name), so that
-// neither arrival nor attempt matters.
+// neither arrival nor attempt matters; fewer when more names would not fit an entry
+// (plan::names_max_bytes), but never fewer than plan::quorum_max.
 std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
-                                    std::set<std::string> candidates, std::size_t size);
+                                    const std::set<std::string>& candidates, std::size_t size);
 
 // Means of the metrics, weighted by examples, in order of names. Only metrics that every evaluation
 // has.

@@ -127,7 +127,7 @@ std::uint64_t training_seed(const plan::Plan& plan, std::uint64_t round,
 }
 
 data::Split split_rows(const Setting& setting) {
-  return data::split_holdout(setting.dataset, setting.plan.evaluation.holdout,
+  return data::split_holdout(setting.dataset, setting.plan.holdout,
                              seed_of("holdout", setting.plan, "", setting.participant));
 }
 
@@ -161,7 +161,7 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
   if (auto fits = check_parameters(setting, parameters); !fits) return fits.error();
   Figures figures;
   figures.examples = rows.size();
-  if (setting.plan.evaluation.metrics.empty()) return figures;
+  if (setting.plan.rules.metrics.empty()) return figures;
   if (rows.empty()) {
     return Error{Errc::invalid_argument, "no rows are held out for the plan's metrics"};
   }
@@ -180,7 +180,7 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
     if (!done) return done.error();
     sums.add(predicted, gathered.labels, classes);
   }
-  for (const std::string& metric : setting.plan.evaluation.metrics) {
+  for (const std::string& metric : setting.plan.rules.metrics) {
     figures.metrics[metric] = metric == "accuracy" ? sums.accuracy() : sums.mean_loss();
   }
   return figures;

@@ -80,7 +80,7 @@ struct Audited {
     for (const char* name : {"alice", "bob", "carol"})
       story.arrives(name, std::string("update of ") + name);
     story.tick();
-    story.happen(AggregateStored{story.plan, 1, digest_of("model 1")});
+    story.aggregated(digest_of("model 1"));
     for (const char* name : {"alice", "bob", "carol"}) story.evaluated(name, 0.875);
     story.tick();
     BOOST_REQUIRE(story.record().rounds.size() == 1);

@@ -190,4 +190,36 @@ struct Stage {
   }
 };
 
+// An agenda with work, told apart by its round.
+inline Agenda agenda_of(std::uint64_t round) {
+  Train train;
+  train.round = round;
+  train.model_size_bytes = 1;
+  train.opening.line = "{}";
+  train.opening.checkpoint = "c";
+  Agenda agenda;
+  agenda.work = train;
+  return agenda;
+}
+inline std::uint64_t round_of(const Agenda& agenda) {
+  return std::get<Train>(agenda.work).round;
+}
+
+inline net::Async<void> keep_upload(Client* client, Message offer, std::filesystem::path path,
+                                    StillWanted wanted, std::optional<Result<Answer>>* into) {
+  into->emplace(co_await client->upload(std::move(offer), std::move(path), std::move(wanted)));
+  co_return ok();
+}
+inline net::Async<void> keep_fetch(Client* client, Digest digest, std::filesystem::path path,
+                                   StillWanted wanted, std::optional<Result<Received>>* into) {
+  into->emplace(co_await client->fetch(digest, std::move(path), 1U << 30U, std::move(wanted)));
+  co_return ok();
+}
+inline net::MemoryLink slow() {
+  net::MemoryLink link;
+  link.delay_min = link.delay_max = std::chrono::milliseconds(100);
+  link.window_bytes = 300'000;
+  return link;
+}
+
 }  // namespace entente::protocol

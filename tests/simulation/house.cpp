@@ -186,6 +186,7 @@ net::Async<participant::EvaluatedModel> SimulatedWorkbench::evaluate(participant
   participant::EvaluatedModel evaluated;
   evaluated.examples = rows / 10;
   evaluated.metrics["accuracy"] = 0.5 + 0.05 * static_cast<double>(home_.index);
+  evaluated.metrics["loss"] = 0.5;
   co_return evaluated;
 }
 

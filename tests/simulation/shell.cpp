@@ -181,12 +181,11 @@ void Shell::answer(const round::Event& event, const round::Answer& given, const 
 
 void Shell::take_evaluation(const EvaluationReported& reported, const Reply& reply) {
   const protocol::ReportEvaluation& report = reported.report;
-  const Verdict verdict = round::admit_evaluation(core_->state(), reported.from, report.plan,
-                                                  report.round, report.model);
-  if (verdict == Verdict::accepted) {
-    evaluations_[reported.from] = round::Evaluation{report.examples, report.metrics};
-  }
-  if (reply) reply({verdict, {}, std::nullopt, 0});
+  const round::EvaluationOffered offered{
+      reported.from, report.plan, report.round, report.model, {report.examples, report.metrics}};
+  const round::Answer given = round::admit_evaluation(core_->state(), offered);
+  if (given.verdict == Verdict::accepted) evaluations_[reported.from] = offered.evaluation;
+  if (reply) reply({given.verdict, given.reason, std::nullopt, 0});
 }
 
 round::Tick Shell::surroundings() const {
@@ -312,7 +311,8 @@ void Shell::finish_work(const round::Work& task, const Result<Digest>& outcome) 
   if (const auto* prepared = std::get_if<round::PrepareModel>(&task)) {
     event = round::ModelPrepared{prepared->plan, *outcome};
   } else if (const auto* aggregated = std::get_if<round::Aggregate>(&task)) {
-    event = round::AggregateStored{aggregated->plan, aggregated->round, *outcome};
+    event = round::AggregateStored{aggregated->plan, aggregated->round,
+                                   round::sequences(aggregated->updates), *outcome};
   }
   ask(std::move(event), {});
 }

@@ -75,7 +75,7 @@ double federated_accuracy(const Plan& plan, std::uint64_t seed) {
   double rows = 0;
   for (const std::string name : {"participant-1.csv", "participant-2.csv", "participant-3.csv"}) {
     parts.push_back(read(name));
-    splits.push_back(data::split_holdout(parts.back(), plan.evaluation.holdout, seed));
+    splits.push_back(data::split_holdout(parts.back(), plan.holdout, seed));
     rows += static_cast<double>(splits.back().training.size());
   }
   std::vector<float> global(network.parameter_count());

@@ -136,10 +136,20 @@ BOOST_AUTO_TEST_CASE(every_field_is_read) {
   BOOST_TEST(plan->training.local_epochs == 2U);
   BOOST_TEST(plan->training.batch_size == 16U);
   BOOST_TEST(plan->training.seed == 7U);
-  BOOST_TEST((plan->rules == Rules{5, 2, 3, seconds(120), seconds(10), 1, Weighting::uniform, 1000,
-                                   50.0, 1, seconds(30), true}));
-  BOOST_TEST(plan->evaluation.metrics == std::vector<std::string>{"loss"});
-  BOOST_TEST(plan->evaluation.holdout == 0.25);
+  BOOST_TEST((plan->rules == Rules{5,
+                                   2,
+                                   3,
+                                   seconds(120),
+                                   seconds(10),
+                                   1,
+                                   Weighting::uniform,
+                                   1000,
+                                   50.0,
+                                   1,
+                                   seconds(30),
+                                   {"loss"},
+                                   true}));
+  BOOST_TEST(plan->holdout == 0.25);
   BOOST_TEST(plan->strategy == "fedavg");
 }
 
@@ -153,13 +163,23 @@ BOOST_AUTO_TEST_CASE(what_is_not_written_has_these_values_for_ever) {
   BOOST_TEST(plan->training.batch_size == 32U);
   BOOST_TEST(plan->training.loss == "categorical_crossentropy");
   BOOST_TEST(plan->training.seed == 0U);
-  BOOST_TEST((plan->rules == Rules{1, 1, 1, seconds(600), seconds(30), 3, Weighting::examples,
-                                   1'000'000'000, 1e9, 0, seconds(0), false}));
-  BOOST_TEST(plan->evaluation.metrics.empty());
+  BOOST_TEST((plan->rules == Rules{1,
+                                   1,
+                                   1,
+                                   seconds(600),
+                                   seconds(30),
+                                   3,
+                                   Weighting::examples,
+                                   1'000'000'000,
+                                   1e9,
+                                   0,
+                                   seconds(0),
+                                   {},
+                                   false}));
 
   const auto evaluated = read(small_plan + "[evaluation]\nholdout = 0.5\n");
   BOOST_REQUIRE_MESSAGE(evaluated, evaluated.error().detail);
-  BOOST_TEST(evaluated->evaluation.metrics == (std::vector<std::string>{"accuracy", "loss"}));
+  BOOST_TEST(evaluated->rules.metrics == (std::vector<std::string>{"accuracy", "loss"}));
   BOOST_TEST((evaluated->rules.evaluation_deadline == seconds(300)));
   BOOST_TEST(!evaluated->rules.metrics_per_participant);
 }

@@ -8,8 +8,8 @@ namespace {
 
 Rules unusual() {
   using std::chrono::seconds;
-  return Rules{7,   2,    3, seconds(90), seconds(0), 0, Weighting::uniform,
-               500, 12.5, 1, seconds(20), true};
+  return Rules{7,   2,    3, seconds(90), seconds(0), 0,   Weighting::uniform,
+               500, 12.5, 1, seconds(20), {"loss"},   true};
 }
 
 json::value with(std::string_view key, json::value value) {
@@ -37,7 +37,7 @@ BOOST_AUTO_TEST_CASE(the_written_form_is_exactly_this) {
   BOOST_TEST(
       canonical_json(rules_to_json(unusual())).value() ==
       R"({"cohort":3,"deadline_seconds":90,"evaluation_deadline_seconds":20,"evaluation_quorum":1,)"
-      R"("examples_max":500,"grace_seconds":0,"metrics_per_participant":true,"norm_max":12.5,"quorum":2,)"
+      R"("examples_max":500,"grace_seconds":0,"metrics":["loss"],"metrics_per_participant":true,"norm_max":12.5,"quorum":2,)"
       R"("retries":0,"rounds":7,"weighting":"uniform"})");
 }
 
@@ -57,6 +57,7 @@ BOOST_AUTO_TEST_CASE(each_number_has_a_range) {
   BOOST_TEST(refused(with("rounds", rounds_max + 1), "rounds"));
   BOOST_TEST(!refused(with("rounds", rounds_max), "rounds"));
   BOOST_TEST(refused(with("quorum", 0), "quorum"));
+  BOOST_TEST(refused(with("quorum", quorum_max + 1), "quorum"));
   BOOST_TEST(refused(with("cohort", participants_max + 1), "cohort"));
   BOOST_TEST(refused(with("deadline_seconds", 0), "deadline_seconds"));
   BOOST_TEST(refused(with("deadline_seconds", wait_max.count() + 1), "deadline_seconds"));
@@ -68,6 +69,27 @@ BOOST_AUTO_TEST_CASE(each_number_has_a_range) {
   BOOST_TEST(refused(with("norm_max", "1"), "norm_max"));
   BOOST_TEST(refused(with("metrics_per_participant", 1), "metrics_per_participant"));
   BOOST_TEST(!refused(with("evaluation_deadline_seconds", 0), "evaluation_deadline_seconds"));
+}
+
+BOOST_AUTO_TEST_CASE(metrics_are_names_each_once) {
+  BOOST_TEST(refused(with("metrics", json::array{"loss", "loss"}), "metrics"));
+  BOOST_TEST(refused(with("metrics", json::array{""}), "metrics"));
+  BOOST_TEST(refused(with("metrics", json::array{std::string(metric_name_max_bytes + 1, 'a')}),
+                     "metrics"));
+  BOOST_TEST(refused(with("metrics", json::array{7}), "metrics"));
+  BOOST_TEST(!refused(with("metrics", json::array{"accuracy", "loss"}), ""));
+  BOOST_TEST(!refused(with("metrics", json::array()), ""));
+}
+
+BOOST_AUTO_TEST_CASE(a_cohort_whose_published_metrics_would_not_fit_an_entry_is_refused) {
+  const std::uint32_t most = publishable_cohort(unusual());
+  BOOST_TEST(most > 200U);
+  BOOST_TEST(!refused(with("cohort", most), ""));
+  BOOST_TEST(refused(with("cohort", most + 1), "expected a cohort of at most"));
+  json::object summary = rules_to_json(unusual());
+  summary["cohort"] = participants_max;
+  summary["metrics_per_participant"] = false;
+  BOOST_TEST(!refused(summary, ""));
 }
 
 BOOST_AUTO_TEST_CASE(a_quorum_above_the_cohort_is_refused) {

@@ -33,6 +33,7 @@ inline plan::Rules three_of_three() {
   rules.examples_max = 1000;
   rules.norm_max = 10;
   rules.evaluation_deadline = std::chrono::seconds(300);
+  rules.metrics = {"accuracy"};
   return rules;
 }
 
@@ -100,10 +101,20 @@ class Story {
       arrives(name, std::string("update of ") + name);
     return tick();
   }
+  // Of what is to be averaged at present.
+  AggregateStored aggregate(const Digest& model) const {
+    const Work task = due(state);
+    const auto* asked = std::get_if<Aggregate>(&task);
+    if (asked == nullptr) return {plan, 1, {}, model};
+    return {asked->plan, asked->round, sequences(asked->updates), model};
+  }
+  Story& aggregated(const Digest& model) {
+    happen(aggregate(model));
+    return *this;
+  }
   Story& evaluating() {
     aggregating();
-    happen(AggregateStored{plan, 1, digest_of("model 1")});
-    return *this;
+    return aggregated(digest_of("model 1"));
   }
   Story& evaluated(const std::string& name, double accuracy, std::uint64_t examples = 10) {
     evaluations[name] = Evaluation{examples, {{"accuracy", accuracy}}};

@@ -4,6 +4,7 @@
 #include <array>
 #include <limits>
 
+#include "common/base/identity.hpp"
 #include "common/ledger/entry.hpp"
 #include "tests/coordinator/round/story.hpp"
 
@@ -33,7 +34,7 @@ BOOST_AUTO_TEST_CASE(a_plan_runs_from_submission_to_its_last_committed_round) {
   for (const char* name : {"alice", "bob", "carol"})
     story.arrives(name, std::string("second of ") + name, 2);
   story.tick();
-  story.happen(AggregateStored{story.plan, 2, digest_of("model 2")});
+  story.aggregated(digest_of("model 2"));
   story.tick();
 
   BOOST_TEST((story.record().standing == PlanStanding::finished));
@@ -84,7 +85,7 @@ BOOST_AUTO_TEST_CASE(the_same_update_again_gets_the_receipt_of_the_first_in_ever
   story.arrives("carol", "update of carol");
   story.tick();
   BOOST_TEST((again().receipt == first.receipt));
-  story.happen(AggregateStored{story.plan, 1, digest_of("model 1")});
+  story.aggregated(digest_of("model 1"));
   BOOST_TEST((again().receipt == first.receipt));
   story.wait(301s).tick();
   BOOST_TEST(story.record().rounds.size() == 1u);
@@ -271,6 +272,44 @@ BOOST_AUTO_TEST_CASE(the_figures_of_one_institution_alone_are_not_published_as_a
   BOOST_TEST(!commit.details.contains("participants"));
 }
 
+// An update was lost while the average was made, and another came in its place.
+BOOST_AUTO_TEST_CASE(an_average_of_other_updates_than_those_now_accepted_is_not_taken) {
+  Story story;
+  story.aggregating();
+  const AggregateStored old = story.aggregate(digest_of("average of the first three"));
+  story.happen(UpdateLost{"bob", 1, digest_of("update of bob")});
+  story.arrives("bob", "update of bob, trained again");
+  story.tick();
+  BOOST_TEST((story.happen(old).verdict == Verdict::not_now));
+  BOOST_TEST(std::holds_alternative<Aggregating>(story.state.phase));
+  story.aggregated(digest_of("average of the present three"));
+  BOOST_TEST((story.phase<Evaluating>().candidate == digest_of("average of the present three")));
+}
+
+BOOST_AUTO_TEST_CASE(figures_are_taken_from_the_cohort_for_the_candidate_and_as_the_plan_asks) {
+  Story story;
+  story.evaluating();
+  const auto verdict = [&](auto change) {
+    EvaluationOffered offered{
+        "alice", story.plan, 1, digest_of("model 1"), {10, {{"accuracy", 0.5}}}};
+    change(offered);
+    return admit_evaluation(story.state, offered).verdict;
+  };
+  BOOST_TEST((verdict([](auto&) {}) == Verdict::accepted));
+  BOOST_TEST((verdict([](auto& it) { it.from = "dora"; }) == Verdict::not_in_cohort));
+  BOOST_TEST((verdict([](auto& it) { it.plan = digest_of("p"); }) == Verdict::unknown));
+  BOOST_TEST((verdict([](auto& it) { it.model = digest_of("m"); }) == Verdict::not_now));
+  BOOST_TEST((verdict([](auto& it) { it.round = 2; }) == Verdict::not_now));
+  BOOST_TEST((verdict([](auto& it) { it.round = 0; }) == Verdict::too_late));
+  BOOST_TEST((verdict([](auto& it) { it.evaluation.examples = 1000; }) == Verdict::accepted));
+  BOOST_TEST(
+      (verdict([](auto& it) { it.evaluation.examples = 1001; }) == Verdict::examples_over_limit));
+  BOOST_TEST((verdict([](auto& it) { it.evaluation.metrics.clear(); }) == Verdict::malformed));
+  BOOST_TEST((verdict([](auto& it) { it.evaluation.metrics["f1"] = 1; }) == Verdict::malformed));
+  story.happen(SuspensionSet{olga, "alice", true, "maintenance"});
+  BOOST_TEST((verdict([](auto&) {}) == Verdict::suspended));
+}
+
 BOOST_AUTO_TEST_CASE(metrics_are_weighted_by_examples) {
   const auto means = mean_metrics(
       {{"a", {30, {{"accuracy", 1.0}, {"loss", 2.0}}}}, {"b", {10, {{"accuracy", 0.0}}}}});
@@ -311,6 +350,27 @@ BOOST_AUTO_TEST_CASE(the_cohort_depends_on_plan_round_and_names_alone) {
     differs |= choose_cohort(digest_of("p"), round, all, 3) != first;
   BOOST_TEST(differs);
   BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 9) == all));
+}
+
+BOOST_AUTO_TEST_CASE(a_cohort_of_the_longest_names_fits_an_entry_and_has_any_quorum) {
+  Story story([] {
+    plan::Rules rules = three_of_three();
+    rules.quorum = plan::quorum_max;
+    rules.cohort = plan::participants_max;
+    return rules;
+  }());
+  story.submitted();
+  story.present.clear();
+  for (std::int64_t i = 0; i < plan::participants_max; ++i) {
+    const std::string number = std::to_string(i);
+    const std::string name = std::string(name_max_bytes - number.size(), 'x') + number;
+    story.present.insert(name);
+    story.consented(name);
+  }
+  story.happen(ModelPrepared{story.plan, digest_of("model 0")});
+  story.tick();
+  BOOST_TEST(story.phase<Collecting>().cohort.size() >= plan::quorum_max);
+  BOOST_TEST(ledger::encode_entry(story.entries.back()).has_value());
 }
 
 // --- replay
@@ -383,7 +443,7 @@ std::vector<Row> table(const Story& story) {
        ModelPrepared{plan, digest_of("model 0")},
        {"plan.started", "", "", "", ""}},
       {"AggregateStored",
-       AggregateStored{plan, 1, digest_of("model 1")},
+       story.aggregate(digest_of("model 1")),
        {"", "", "", "round.aggregated", ""}},
       {"UpdateLost",
        UpdateLost{"alice", 1, digest_of("update of alice")},

@@ -160,12 +160,12 @@ BOOST_AUTO_TEST_CASE(the_plan_says_which_metrics_are_given) {
   const Figures both = must(evaluate(setting(), split.holdout, global));
   BOOST_TEST(both.examples == 15u);
   BOOST_TEST(both.metrics.size() == 2u);
-  plan.evaluation.metrics = {"accuracy"};
+  plan.rules.metrics = {"accuracy"};
   const Figures one = must(evaluate(setting(), split.holdout, global));
   BOOST_TEST(one.metrics.size() == 1u);
   BOOST_TEST(one.metrics.at("accuracy") == both.metrics.at("accuracy"));
   BOOST_TEST(!evaluate(setting(), {}, global).has_value());
-  plan.evaluation.metrics.clear();
+  plan.rules.metrics.clear();
   BOOST_TEST(must(evaluate(setting(), {}, global)).metrics.empty());
 }
 
