@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <csignal>
-#include <fstream>
 #include <set>
 
 using namespace entente;
@@ -97,36 +96,6 @@ BOOST_AUTO_TEST_CASE(a_coordinator_killed_in_any_phase_finishes_the_run_with_the
       BOOST_TEST(count(entries, "coordinator.started") == 2u);
     }
   }
-}
-
-BOOST_AUTO_TEST_CASE(no_row_of_data_is_in_the_coordinators_folders) {
-  Federation federation;
-  federation.start_coordinator();
-  for (const std::string& name : Federation::names()) federation.start_participant(name);
-  federation.submit();
-  federation.finished_model();
-
-  // Every row of every part, as text; and the first values of each as float32, as they would lie in
-  // a tensor.
-  std::vector<std::string> rows;
-  const std::filesystem::path examples =
-      std::filesystem::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
-  for (const char* part : {"participant-1.csv", "participant-2.csv", "participant-3.csv"}) {
-    std::ifstream file(examples / part);
-    std::string line;
-    std::getline(file, line);
-    while (std::getline(file, line)) rows.push_back(line.substr(0, 40));
-  }
-  BOOST_REQUIRE(rows.size() > 300u);
-  std::size_t files = 0;
-  for (const auto& item :
-       std::filesystem::recursive_directory_iterator(federation.folder() / "main")) {
-    if (!item.is_regular_file()) continue;
-    ++files;
-    const std::string content = read_whole(item.path());
-    for (const std::string& row : rows) BOOST_REQUIRE(content.find(row) == std::string::npos);
-  }
-  BOOST_TEST(files > 5u);
 }
 
 BOOST_AUTO_TEST_CASE(an_operator_cancels_suspends_resumes_and_stops) {

@@ -4,7 +4,10 @@
 // averaging in one process.
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
+#include <fstream>
 #include <numeric>
+#include <set>
+#include <string>
 
 #include "common/data/dataset.hpp"
 #include "common/engine/initial.hpp"
@@ -126,6 +129,25 @@ BOOST_AUTO_TEST_CASE(the_breast_cancer_plan_reaches_95_percent_whatever_its_seed
     BOOST_TEST_MESSAGE("seed " << seed << ": " << reached);
     BOOST_TEST(reached >= 0.95);
   }
+}
+
+// The README explains the plan line by line; its lines are the plan's.
+BOOST_AUTO_TEST_CASE(the_readme_shows_the_example_plan_as_it_is) {
+  std::ifstream readme(examples.parent_path() / "README.md");
+  std::ifstream file(examples / "breast-cancer" / "plan.toml");
+  std::set<std::string> lines;
+  for (std::string line; std::getline(file, line);) lines.insert(line);
+  bool inside = false;
+  std::size_t shown = 0;
+  for (std::string line; std::getline(readme, line);) {
+    if (line.starts_with("```")) inside = line == "```toml";
+    if (!inside || line.empty() || line.starts_with("```")) continue;
+    line.resize(std::min(line.size(), line.find(" #")));
+    line.resize(line.find_last_not_of(' ') + 1);
+    BOOST_TEST(lines.contains(line), "README.md: not in the example plan: " << line);
+    ++shown;
+  }
+  BOOST_TEST(shown > 25U);
 }
 
 BOOST_AUTO_TEST_SUITE_END()
