@@ -17,8 +17,6 @@ namespace {
 using boost::json::string_view;
 using ErrorCode = boost::json::error_code;
 
-constexpr double json_double_max_exact = static_cast<double>(json_integer_max);
-
 // Builds the value from the parser's events. The library's own handler keeps the last of two
 // members of one name and rounds doubles wrongly in the last place.
 struct Builder {

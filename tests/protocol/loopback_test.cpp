@@ -131,6 +131,8 @@ BOOST_AUTO_TEST_CASE(a_refused_certificate_is_told_in_words_and_the_next_session
 BOOST_AUTO_TEST_CASE(a_coordinator_that_stops_says_goodbye_over_tls) {
   World world;
   auto client = std::move(world.connect(world.participant).value());
+  // The session is under way, at that end too.
+  BOOST_TEST(net::run(world.io, client->ask_status()).has_value());
   auto wait = [](Client* of, std::optional<Result<Agenda>>* into) -> net::Async<void> {
     into->emplace(co_await of->next_agenda());
     co_return ok();
