@@ -84,7 +84,7 @@ Process::Process(const std::vector<std::string>& words, const std::filesystem::p
 }
 
 Process::~Process() {
-  if (!ended_ && pid_ > 0) ::kill(pid_, SIGKILL);
+  send(SIGKILL);
   wait();
 }
 
