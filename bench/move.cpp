@@ -45,7 +45,7 @@ crypto::Credentials credentials_of(Role role, const std::string& name,
 
 crypto::Authority make_root() {
   const TimePoint now = Clock().now();
-  const crypto::Validity validity{now - std::chrono::hours(1), now + std::chrono::hours(24)};
+  const crypto::Validity validity{now - std::chrono::hours(1), now + std::chrono::hours(48)};
   auto key = crypto::PrivateKey::generate(crypto::KeyKind::ecdsa_p256).value();
   return {crypto::issue_root("bench.example", key, validity).value(), key};
 }

@@ -105,7 +105,7 @@ net::Async<protocol::Answer> SessionTransport::upload(protocol::OfferUpdate offe
                                   round = offer.round](const protocol::Agenda& agenda) {
     return asks_for(agenda, plan, round);
   };
-  protocol::Message message = std::move(offer);
+  protocol::Message message = offer;
   auto uploading = client->upload(std::move(message), std::move(file), std::move(wanted));
   co_return co_await std::move(uploading);
 }

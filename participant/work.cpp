@@ -40,7 +40,7 @@ net::Async<Next> Run::do_train(protocol::Train task) {
   if (!plan) co_return co_await after_failure(work, entry, plan.error());
   Result<std::optional<FinishedUpdate>> finished = co_await find_update(work);
   if (!finished) co_return co_await after_failure(work, entry, finished.error());
-  if (*finished) co_return co_await send_update(std::move(**finished), entry);
+  if (*finished) co_return co_await send_update(**finished, entry);
 
   const Result<void> model = co_await obtain_model(task.model, task.model_size_bytes);
   if (!model) co_return co_await after_failure(work, entry, model.error());

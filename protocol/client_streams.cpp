@@ -198,7 +198,8 @@ Async<Answer> Client::State::send_offered(std::shared_ptr<ClientUpload> upload, 
                                            " bytes, saw " + std::to_string(proceed.offset)});
     }
     if (sending_over || unwanted) continue;
-    sending_over = true;
+    sending_over = true;  // so this happens once
+    // NOLINTNEXTLINE(bugprone-use-after-move)
     Outgoing outgoing(std::move(file), upload->stream, proceed.offset, size);
     const Result<bool> sent = co_await send_file(&channel, std::move(outgoing), upload->stopped);
     if (!sent && sent.error().code != Errc::io) {
