@@ -78,7 +78,7 @@ Async<std::unique_ptr<Client>> connect(const Desk* desk) {
   auto dialling =
       net::dial(desk->address, std::move(*context), std::move(rule), protocol::handshake_max);
   Result<std::unique_ptr<net::Stream>> stream = co_await std::move(dialling);
-  if (!stream) co_return in_context(desk->address.text(), stream.error());
+  if (!stream) co_return stream.error();
   protocol::ClientSettings settings("entente " + std::string(software_version),
                                     desk->configuration.federation, desk->verifier_key);
   net::BufferPool pool((*stream)->executor(), buffers);

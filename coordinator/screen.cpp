@@ -74,8 +74,9 @@ void add_heading(const protocol::Status& status, std::vector<std::string>& lines
   if (plan == nullptr) {
     lines.push_back("no plan yet");
   } else {
-    lines.push_back(fmt::format("plan {} ({})  {}{}", plan->name, plan->plan.short_hex(),
-                                plan->state, plan->reason.empty() ? "" : ": " + plan->reason));
+    lines.push_back(fmt::format("plan {}  {}{}", plan->name, plan->state,
+                                plan->reason.empty() ? "" : ": " + plan->reason));
+    lines.push_back("  " + plan->plan.hex());
     std::string line;
     if (plan->state == "running") {
       const std::uint64_t round =

@@ -55,7 +55,8 @@ std::string expected_saw(const std::string& expected, const std::string& saw) {
 
 std::string member_path(const std::string& path, std::string_view key) {
   const std::string shown = escaped(key, 80);
-  return path.empty() ? shown : path + "." + shown;
+  if (path.empty()) return shown;
+  return path + (path.ends_with(':') ? " " : ".") + shown;  // "file.toml: key", "table.key"
 }
 
 std::optional<std::int64_t> integer_in(const json::value& value) {

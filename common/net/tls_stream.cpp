@@ -141,7 +141,7 @@ Async<tcp::socket> connect_to(Address address) {
     const std::string port = std::to_string(address.port);
     auto [failure, found] = co_await resolver.async_resolve(address.host, port, no_throw);
     if (failure) {
-      co_return Error{Errc::closed, address.text() + ": looking the name up: " + failure.message()};
+      co_return Error{Errc::closed, "looking the name up: " + failure.message()};
     }
     for (const auto& entry : found) endpoints.push_back(entry.endpoint());
   }
@@ -152,7 +152,7 @@ Async<tcp::socket> connect_to(Address address) {
     if (!failure) co_return std::move(socket);
     last = failure;
   }
-  co_return Error{Errc::closed, address.text() + ": connecting: " + last.message()};
+  co_return Error{Errc::closed, last.message()};
 }
 
 }  // namespace
@@ -161,12 +161,12 @@ Async<std::unique_ptr<Stream>> dial(Address address, TlsContext context, PeerRul
                                     std::chrono::milliseconds limit) {
   const Instant began = now();
   Result<tcp::socket> socket = co_await with_deadline(limit, connect_to(address));
-  if (!socket) co_return in_context("dialling " + address.text(), socket.error());
+  if (!socket) co_return in_context("connecting to " + address.text(), socket.error());
   const auto used = std::chrono::duration_cast<std::chrono::milliseconds>(now() - began);
   const auto left = std::max(limit - used, std::chrono::milliseconds(1));
   Result<std::unique_ptr<Stream>> stream =
       co_await shake_hands(std::move(*socket), context, expected, crypto::TlsEnd::client, left);
-  if (!stream) co_return in_context("dialling " + address.text(), stream.error());
+  if (!stream) co_return in_context("connecting to " + address.text(), stream.error());
   co_return std::move(*stream);
 }
 
