@@ -7,11 +7,13 @@
 namespace entente::engine {
 namespace {
 
-[[gnu::always_inline]] inline float root(float value) {
-  return __builtin_sqrtf(value);
-}
-[[gnu::always_inline]] inline double root(double value) {
-  return __builtin_sqrt(value);
+template <class S>
+[[gnu::always_inline]] inline S root(S value) {
+  if constexpr (sizeof(S) == sizeof(float)) {
+    return __builtin_sqrtf(value);
+  } else {
+    return __builtin_sqrt(value);
+  }
 }
 
 // NaN stays NaN.

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "common/engine/updates.hpp"
 #include "tests/common/engine/networks.hpp"
 
 namespace entente::engine {
@@ -302,6 +303,20 @@ BOOST_AUTO_TEST_CASE(a_gradient_that_is_not_finite_gives_parameters_that_are_not
           .value()
           .step(gradient, values);
       BOOST_TEST(!std::isfinite(values[13]));
+    }
+  }
+}
+
+// What clipping by a norm compares is the same on every processor.
+BOOST_AUTO_TEST_CASE(a_sum_of_squares_has_the_same_bits_for_every_instruction_set) {
+  for (const std::size_t size : {1U, 7U, 8U, 9U, 1000U, 32'768U}) {
+    const auto values = random_values<float>(size, size);
+    double plain = 0;
+    for (const float value : values) plain += double{value} * double{value};
+    const double first = update_kernels_of<float>(Isa::generic).sum_of_squares(values.data(), size);
+    BOOST_TEST(std::abs(first / plain - 1) < 1e-13);
+    for (const Isa isa : supported_isas()) {
+      BOOST_TEST(update_kernels_of<float>(isa).sum_of_squares(values.data(), size) == first);
     }
   }
 }
