@@ -129,6 +129,7 @@ class BasicOptimizer {
   // parameter_count values each, in the order of the formulas (RMSprop: v, w, a), those that the
   // specification needs; empty when it needs none (SGD without momentum). May be kept and put back.
   std::span<S> state() { return {state_.get(), state_count_}; }
+  std::span<const S> state() const { return {state_.get(), state_count_}; }
   std::uint64_t steps() const { return steps_; }
   void set_steps(std::uint64_t steps) { steps_ = steps; }
   // Bytes of state for a model of that size.
