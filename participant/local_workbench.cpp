@@ -11,6 +11,7 @@
 #include "common/base/log.hpp"
 #include "common/crypto/hash.hpp"
 #include "common/tensor/safetensors.hpp"
+#include "participant/optimizer_memory.hpp"
 
 namespace entente::participant {
 namespace {
@@ -83,14 +84,36 @@ Result<tensor::ParameterBuffer> read_model(const Prepared& prepared, const fs::p
       path.string() + ": " + (digest ? "another digest than its name" : digest.error().detail)};
 }
 
+// What the optimiser begins with; a plan that keeps nothing leaves nothing of others' either.
+Result<std::optional<training::Remembered>> what_was_remembered(const Prepared& prepared,
+                                                                const OptimizerMemory& memory,
+                                                                const TrainedRound& round) {
+  if (prepared.plan->training.optimizer_state == plan::OptimizerState::keep) {
+    return memory.before(round, training::remembered_count(prepared.setting()));
+  }
+  memory.forget();
+  return std::optional<training::Remembered>();
+}
+
 Result<TrainedUpdate> train_here(const Prepared& prepared, const WorkOrder& order,
                                  const StateFolder& folder) {
   const Patience patience(order);
   auto global = read_model(prepared, folder.model(order.model), order.model);
   if (!global) return global.error();
-  const auto outcome = training::train(prepared.setting(), order.round, global->values(),
-                                       [&] { return patience.is_over(); });
+  const OptimizerMemory memory(folder.optimizer());
+  const TrainedRound round{prepared.plan->digest, order.round, order.model};
+  auto before = what_was_remembered(prepared, memory, round);
+  if (!before) return before.error();
+  const auto outcome = training::train(
+      prepared.setting(), order.round, global->values(), [&] { return patience.is_over(); },
+      *before ? &**before : nullptr);
   if (!outcome) return patience.explain(outcome.error(), "training did not stay finite");
+  // Before the update: an update that is there is never trained again.
+  if (outcome->optimizer) {
+    const engine::Optimizer& optimizer = *outcome->optimizer;
+    auto kept = memory.keep(round, optimizer.steps(), optimizer.state());
+    if (!kept) return kept.error();
+  }
   const tensor::ParameterLayout& layout = prepared.network.layout();
   auto writer = tensor::SafetensorsWriter::open(folder.unfinished_update(), layout);
   if (!writer) return writer.error();

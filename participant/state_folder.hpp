@@ -9,6 +9,8 @@
 //     updates/     <digest>.safetensors                 finished updates
 //     receipts/    update-<digest>.tlog-proof, consent-<digest>.tlog-proof
 //     approvals/   <digest>                             plans that a person here approved
+//     optimizer/   <digest>-<round>                     what the optimiser remembers
+//                                                       (optimizer_memory.hpp)
 //
 // Names hold digests alone: no received text becomes a path.
 #pragma once
@@ -35,6 +37,7 @@ class StateFolder {
   const std::filesystem::path& root() const { return root_; }
   std::filesystem::path journal() const { return root_ / "journal"; }
   std::filesystem::path receipts() const { return root_ / "receipts"; }
+  std::filesystem::path optimizer() const { return root_ / "optimizer"; }
   std::filesystem::path plan(const Digest& plan) const;
   std::filesystem::path model(const Digest& model) const;
   std::filesystem::path update(const Digest& update) const;

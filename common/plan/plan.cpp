@@ -8,45 +8,14 @@
 #include "common/base/text.hpp"
 #include "common/base/toml.hpp"
 #include "common/crypto/hash.hpp"
+#include "common/plan/choice.hpp"
 #include "common/plan/duration.hpp"
 
 namespace entente::plan {
 
 namespace {
 
-constexpr double learning_rate_least = 1e-12;
-constexpr double learning_rate_max = 1e6;
-constexpr double momentum_max = 0.9999;
 constexpr double holdout_least = 1e-6;
-constexpr std::int64_t seed_max = std::int64_t{1} << 53U;
-
-// Text `key`, which must be one of `allowed`; the first of them when absent.
-std::string choice_or_first(JsonReader& reader, std::string_view key,
-                            std::initializer_list<std::string_view> allowed) {
-  std::string text = reader.text_or(key, *allowed.begin());
-  if (std::find(allowed.begin(), allowed.end(), text) == allowed.end()) {
-    std::string names;
-    for (const std::string_view name : allowed) {
-      names += (names.empty() ? "" : " or ") + in_quotes(name);
-    }
-    reader.fail(key, "expected " + names + ", saw " + in_quotes(text));
-  }
-  return text;
-}
-
-Training read_training(JsonReader& reader) {
-  Training training;
-  training.optimizer = choice_or_first(reader, "optimizer", {"sgd"});
-  training.learning_rate = reader.number("learning_rate", learning_rate_least, learning_rate_max);
-  training.momentum = reader.number_or("momentum", 0, 0, momentum_max);
-  training.local_epochs =
-      static_cast<std::uint32_t>(reader.integer_or("local_epochs", 1, 1, local_epochs_max));
-  training.batch_size =
-      static_cast<std::uint32_t>(reader.integer_or("batch_size", 32, 1, batch_size_max));
-  training.loss = choice_or_first(reader, "loss", {"categorical_crossentropy"});
-  training.seed = static_cast<std::uint64_t>(reader.integer_or("seed", 0, 0, seed_max));
-  return training;
-}
 
 Rules read_rules(JsonReader& reader) {
   const Rules defaults;
@@ -127,6 +96,12 @@ Result<void> check_plan(const Plan& plan) {
   return ok();
 }
 
+// Whether it is there.
+Result<void> done_with(const Result<Training>& training) {
+  if (!training) return training.error();
+  return ok();
+}
+
 // Everything of `plan` but its bytes and digest.
 Result<Plan> read_members(const json::value& value) {
   JsonReader reader(value, "");
@@ -140,7 +115,7 @@ Result<Plan> read_members(const json::value& value) {
   const json::value& data = reader.child("data");
 
   JsonReader training = reader.object("training");
-  plan.training = read_training(training);
+  auto training_done = read_training(training);
   JsonReader rounds = reader.object("rounds");
   plan.rules = read_rules(rounds);
   Result<void> strategy_done = ok();
@@ -157,10 +132,11 @@ Result<Plan> read_members(const json::value& value) {
   } else {
     plan.rules.evaluation_deadline = std::chrono::seconds(0);
   }
-  for (const Result<void>& done :
-       {reader.finish(), training.finish(), rounds.finish(), strategy_done, evaluation_done}) {
+  for (const Result<void>& done : {reader.finish(), done_with(training_done), rounds.finish(),
+                                   strategy_done, evaluation_done}) {
     if (!done) return done.error();
   }
+  plan.training = std::move(*training_done);
 
   auto schema = data::parse_schema(data, "data");
   if (!schema) return schema.error();

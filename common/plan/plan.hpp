@@ -20,25 +20,14 @@
 #include "common/data/schema.hpp"
 #include "common/model/model.hpp"
 #include "common/plan/rules.hpp"
+#include "common/plan/training.hpp"
 
 namespace entente::plan {
 
 inline constexpr std::uint64_t plan_max_bytes = 4U << 20U;
 inline constexpr std::int64_t schema_version = 1;
 inline constexpr std::size_t plan_name_max_bytes = 100;
-inline constexpr std::int64_t local_epochs_max = 1'000;
-inline constexpr std::int64_t batch_size_max = 65'536;
 inline constexpr double holdout_max = 0.9;
-
-struct Training {
-  std::string optimizer = "sgd";
-  double learning_rate = 0;        // > 0
-  double momentum = 0;             // [0, 1)
-  std::uint32_t local_epochs = 1;  // 1 .. local_epochs_max
-  std::uint32_t batch_size = 32;   // 1 .. batch_size_max
-  std::string loss = "categorical_crossentropy";
-  std::uint64_t seed = 0;  // 0 .. 2^53
-};
 
 struct Plan {
   Digest digest;

@@ -6,10 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/assert.hpp"
 #include "common/base/bytes.hpp"
 #include "common/crypto/hash.hpp"
 #include "common/engine/metrics.hpp"
-#include "common/engine/optimizer.hpp"
 
 namespace entente::participant::training {
 namespace {
@@ -22,13 +22,6 @@ std::uint64_t seed_of(std::string_view purpose, const plan::Plan& plan, const st
       "entente/1 " + std::string(purpose) + "\n" + plan.digest.hex() + "\n" +
       std::to_string(plan.training.seed) + "\n" + place + std::string(participant) + "\n");
   return load_little_endian<std::uint64_t>(digest.bytes.data());
-}
-
-engine::OptimizerSpec optimizer_of(const plan::Plan& plan) {
-  engine::Sgd sgd;
-  sgd.learning_rate = plan.training.learning_rate;
-  sgd.momentum = plan.training.momentum;
-  return sgd;
 }
 
 // Rows of the dataset as the engine takes them, in memory that is used again for each batch.
@@ -82,6 +75,7 @@ class Trainer {
 
   std::span<float> parameters() { return parameters_.values(); }
   tensor::ParameterBuffer take_parameters() { return std::move(parameters_); }
+  engine::Optimizer take_optimizer() { return std::move(optimizer_); }
 
   // Gives the mean loss a row.
   Result<double> run_epoch(std::uint64_t epoch, const Stop& stop) {
@@ -109,6 +103,15 @@ class Trainer {
   tensor::ParameterBuffer gradient_;
 };
 
+bool keeps_optimizer(const Setting& setting) {
+  return setting.plan.training.optimizer_state == plan::OptimizerState::keep;
+}
+
+std::uint64_t optimizer_bytes(const Setting& setting) {
+  return engine::Optimizer::state_bytes(plan::optimizer_of(setting.plan.training, 1),
+                                        setting.network.parameter_count());
+}
+
 // trained -= global; the Euclidean norm of what is left.
 double subtract(std::span<const float> global, std::span<float> trained) {
   double squares = 0;
@@ -132,11 +135,17 @@ data::Split split_rows(const Setting& setting) {
 }
 
 Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<const float> global,
-                      const Stop& stop) {
+                      const Stop& stop, const Remembered* before) {
   if (auto fits = check_parameters(setting, global); !fits) return fits.error();
-  auto optimizer = engine::Optimizer::make(
-      optimizer_of(setting.plan), setting.network.parameter_count(), setting.network.isa());
+  auto optimizer = engine::Optimizer::make(plan::optimizer_of(setting.plan.training, round),
+                                           setting.network.layout(), setting.network.isa());
   if (!optimizer) return optimizer.error();
+  if (before != nullptr) {
+    ENTENTE_ASSERT(before->values.values().size() == optimizer->state().size(),
+                   "what another optimiser remembered");
+    std::ranges::copy(before->values.values(), optimizer->state().begin());
+    optimizer->set_steps(before->steps);
+  }
   data::Split split = split_rows(setting);
   Outcome outcome;
   outcome.examples = split.training.size();
@@ -148,6 +157,7 @@ Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<con
     if (!loss) return in_context("epoch " + std::to_string(epoch + 1), loss.error());
     outcome.loss = *loss;
   }
+  if (keeps_optimizer(setting)) outcome.optimizer = trainer.take_optimizer();
   outcome.update = trainer.take_parameters();
   outcome.norm = subtract(global, outcome.update.values());
   if (!std::isfinite(outcome.norm)) {
@@ -186,6 +196,10 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
   return figures;
 }
 
+std::uint64_t remembered_count(const Setting& setting) {
+  return optimizer_bytes(setting) / sizeof(float);
+}
+
 std::uint64_t memory_bytes(const Setting& setting) {
   const std::uint64_t rows = setting.dataset.rows();
   const std::uint64_t features = setting.dataset.feature_count();
@@ -195,7 +209,7 @@ std::uint64_t memory_bytes(const Setting& setting) {
   const std::uint64_t parameters = setting.network.parameter_count();
   const std::size_t batch = batch_rows(setting, setting.dataset.rows());
   return dataset + 3 * parameters * sizeof(float) +
-         engine::Optimizer::state_bytes(optimizer_of(setting.plan), parameters) +
+         (keeps_optimizer(setting) ? 2 : 1) * optimizer_bytes(setting) +
          setting.network.workspace_bytes(batch, engine::Purpose::training) +
          batch * (features * sizeof(float) + sizeof(std::uint32_t)) +
          3 * rows * sizeof(std::uint32_t);

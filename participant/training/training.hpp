@@ -3,15 +3,18 @@
 // One participant's share of a round, as a function: from the global model and the local rows to
 // the difference that leaves the house; and a model's figures on the rows that were held out.
 //
-// Pure: no clock, no file, no state between rounds (the optimiser begins anew each time). All seeds
-// derive from (plan digest, plan seed, round, participant name), never from an attempt, so that the
-// same round trained again gives the same bits, on any number of threads. Called by the
-// participant's daemon, by the simulator and by whoever replays a round.
+// Pure: no clock, no file, no state between rounds but what a plan asks the optimiser to remember,
+// which is an argument and a part of the outcome. All seeds derive from (plan digest, plan seed,
+// round, participant name), never from an attempt, so that the same round trained again gives the
+// same bits, on any number of threads. Called by the participant's daemon, by the simulator and by
+// whoever replays a round (a plan that keeps the optimiser's state can be replayed only where that
+// state is).
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +22,7 @@
 #include "common/base/result.hpp"
 #include "common/data/dataset.hpp"
 #include "common/engine/network.hpp"
+#include "common/engine/optimizer.hpp"
 #include "common/plan/plan.hpp"
 #include "common/tensor/layout.hpp"
 
@@ -35,21 +39,32 @@ struct Setting {
 // Asked before each batch, on the caller's thread; true ends the work. None: never.
 using Stop = std::function<bool()>;
 
+// What an optimiser remembers from one round to the next.
+struct Remembered {
+  std::uint64_t steps = 0;
+  tensor::ParameterBuffer values;  // as engine::Optimizer::state
+};
+
 struct Outcome {
-  tensor::ParameterBuffer update;  // [p]: trained minus global, every value finite
-  std::uint64_t examples = 0;      // training rows
-  double loss = 0;                 // mean over the rows of the last epoch, nats
-  double norm = 0;                 // Euclidean, of the update
+  tensor::ParameterBuffer update;              // [p]: trained minus global, every value finite
+  std::uint64_t examples = 0;                  // training rows
+  double loss = 0;                             // mean over the rows of the last epoch, nats
+  double norm = 0;                             // Euclidean, of the update
+  std::optional<engine::Optimizer> optimizer;  // as the round left it, when the plan keeps it
 };
 
 // Which rows train and which are held out: the same in every round.
 data::Split split_rows(const Setting& setting);
 
-// Trains plan.training.local_epochs on the training rows, starting from `global` [p].
+// Trains plan.training.local_epochs on the training rows, starting from `global` [p], and with what
+// the optimiser remembered if anything. Precondition: that has remembered_count() values.
 // Errors: cancelled - stopped; invalid_argument - a size differs from the network's, or the loss or
 // the parameters did not stay finite (the text may name a row: it is for this house alone).
 Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<const float> global,
-                      const Stop& stop = {});
+                      const Stop& stop = {}, const Remembered* before = nullptr);
+
+// How many values the plan's optimiser remembers.
+std::uint64_t remembered_count(const Setting& setting);
 
 struct Figures {
   std::uint64_t examples = 0;             // rows looked at
@@ -61,7 +76,8 @@ struct Figures {
 Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
                          std::span<const float> parameters, const Stop& stop = {});
 
-// Bytes at the peak of training here: rows, parameters, gradient, optimiser, workspace, batch.
+// Bytes at the peak of training here: rows, parameters, gradient, optimiser (twice when its state
+// comes from the round before), workspace, batch.
 std::uint64_t memory_bytes(const Setting& setting);
 
 // The seed of a round's batches. Exposed for those who prove that it depends on nothing else.

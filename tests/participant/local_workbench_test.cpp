@@ -94,6 +94,33 @@ BOOST_AUTO_TEST_CASE(an_update_lies_whole_under_its_digest_and_is_the_same_when_
   BOOST_TEST((must(run(workbench->train(order(2)))).digest != update.digest));
 }
 
+// Should: give the second round the first one's moments. Should not: give a round its own.
+BOOST_AUTO_TEST_CASE(a_kept_optimiser_goes_from_round_to_round_and_survives_a_restart) {
+  plan::Plan keeping = *plan;
+  keeping.training.optimizer = "adam";
+  plan = std::make_shared<const plan::Plan>(keeping);
+  open();
+  consider();
+  const Digest reset = must(run(workbench->train(order(2)))).digest;
+  BOOST_TEST(!fs::exists(state.optimizer()));
+
+  keeping.training.optimizer_state = plan::OptimizerState::keep;
+  plan = std::make_shared<const plan::Plan>(keeping);
+  open();
+  consider();
+  const Digest first = must(run(workbench->train(order(1)))).digest;
+  const Digest second = must(run(workbench->train(order(2)))).digest;
+  BOOST_TEST((second != reset));
+  open();  // as after a restart
+  consider();
+  BOOST_TEST((must(run(workbench->train(order(2)))).digest == second));
+  // Of an earlier round than what is remembered: another history, so all begins anew.
+  BOOST_TEST((must(run(workbench->train(order(1)))).digest == first));
+  BOOST_TEST((must(run(workbench->train(order(2)))).digest == second));
+  fs::remove_all(state.optimizer());
+  BOOST_TEST((must(run(workbench->train(order(2)))).digest == reset));
+}
+
 BOOST_AUTO_TEST_CASE(an_update_of_another_size_or_digest_is_not_there) {
   consider();
   const TrainedUpdate update = must(run(workbench->train(order())));

@@ -99,9 +99,31 @@ std::size_t allocations_of_steps(const Shape& input, const std::vector<LayerSpec
   return allocations;
 }
 
+// Allocations of steps of an optimiser alone.
+std::size_t allocations_of_updates(OptimizerSpec spec) {
+  const Threads set(1);
+  spec.clipping = {Clipping::Kind::global_norm, 1};
+  spec.schedule = {CosineDecay{10, 0}, 2};
+  std::vector<float> parameters(100'000), gradient(100'000, 0.5F);
+  Optimizer optimizer = Optimizer::make(spec, parameters.size(), chosen_isa().value()).value();
+  optimizer.step(gradient, parameters);  // the first loop asks how many cores there are
+  allocations = 0;
+  counting = true;
+  for (int step = 0; step < 3; ++step) optimizer.step(gradient, parameters);
+  counting = false;
+  return allocations;
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(allocations_of_a_step)
+
+BOOST_AUTO_TEST_CASE(no_optimiser_allocates_in_a_step) {
+  BOOST_TEST(allocations_of_updates(Sgd{0.1, 0.9, true}) == 0U);
+  BOOST_TEST(allocations_of_updates(Adam{}) == 0U);
+  BOOST_TEST(allocations_of_updates(Adagrad{}) == 0U);
+  BOOST_TEST(allocations_of_updates(RmsProp{0.1, 0.9, 0.5, 1e-7, true}) == 0U);
+}
 
 BOOST_AUTO_TEST_CASE(the_counter_counts) {
 #ifdef ENTENTE_COUNT_ALLOCATIONS

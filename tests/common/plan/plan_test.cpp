@@ -159,6 +159,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_written_has_these_values_for_ever) {
   using std::chrono::seconds;
   BOOST_TEST(plan->training.optimizer == "sgd");
   BOOST_TEST(plan->training.momentum == 0.0);
+  BOOST_TEST((optimizer_of(plan->training, 1) == engine::OptimizerSpec(engine::Sgd{1, 0, false})));
+  BOOST_TEST((plan->training.optimizer_state == OptimizerState::reset));
   BOOST_TEST(plan->training.local_epochs == 1U);
   BOOST_TEST(plan->training.batch_size == 32U);
   BOOST_TEST(plan->training.loss == "categorical_crossentropy");
@@ -257,7 +259,10 @@ BOOST_AUTO_TEST_CASE(a_missing_field_a_wrong_type_and_a_number_out_of_range_are_
   BOOST_TEST(refuses("batch_size = 16", "batch_size = 1.5", "training.batch_size"));
   BOOST_TEST(refuses("local_epochs = 2", "local_epochs = -2", "training.local_epochs"));
   BOOST_TEST(refuses("seed = 7", "seed = -7", "training.seed"));
-  BOOST_TEST(refuses("\"sgd\"", "\"adam\"", "training.optimizer: expected 'sgd', saw 'adam'"));
+  BOOST_TEST(
+      refuses("\"sgd\"", "\"adamm\"",
+              "training.optimizer: expected 'sgd' or 'adam' or 'adamw' or 'adagrad' or 'rmsprop', "
+              "saw 'adamm'"));
   BOOST_TEST(refuses("\"uniform\"", "\"size\"",
                      "rounds.weighting: expected 'examples' or 'uniform', saw 'size'"));
   BOOST_TEST(refuses("\"fedavg\"", "\"median\"", "strategy.name: expected 'fedavg', saw 'median'"));
@@ -272,6 +277,90 @@ BOOST_AUTO_TEST_CASE(a_missing_field_a_wrong_type_and_a_number_out_of_range_are_
   BOOST_TEST(refuses("\"per-participant\"", "\"all\"", "evaluation.publish"));
   BOOST_TEST(refuses("name = \"ward study\"", "name = \"x\"\nschema = 2", "schema"));
   BOOST_TEST(refuses("deviation = 12.5", "deviation = 0", "data.columns[0].deviation"));
+}
+
+// The defaults here are a promise: they never change within schema 1.
+BOOST_AUTO_TEST_CASE(each_optimiser_has_these_defaults_for_ever) {
+  const auto spec = [&](const std::string& optimizer) {
+    std::string text = small_plan;
+    const std::string from = "training.learning_rate = 1\n";
+    text.replace(text.find(from), from.size(),
+                 "training = { learning_rate = 0.25, optimizer = \"" + optimizer + "\" }\n");
+    const auto written = read(text);
+    BOOST_REQUIRE_MESSAGE(written, written.error().detail);
+    return optimizer_of(written->training, 1);
+  };
+  using engine::OptimizerSpec;
+  BOOST_TEST((spec("sgd") == OptimizerSpec(engine::Sgd{0.25, 0, false})));
+  BOOST_TEST((spec("adam") == OptimizerSpec(engine::Adam{0.25, 0.9, 0.999, 1e-7})));
+  OptimizerSpec adamw = engine::Adam{0.25, 0.9, 0.999, 1e-7};
+  adamw.decay = {engine::WeightDecay::Kind::decoupled, 0.004};
+  BOOST_TEST((spec("adamw") == adamw));
+  BOOST_TEST((spec("adagrad") == OptimizerSpec(engine::Adagrad{0.25, 0.1, 1e-7})));
+  BOOST_TEST((spec("rmsprop") == OptimizerSpec(engine::RmsProp{0.25, 0.9, 0, 1e-7, false})));
+}
+
+BOOST_AUTO_TEST_CASE(every_field_of_the_optimisers_is_read) {
+  const std::string from = "optimizer = \"sgd\"\nlearning_rate = 0.05\nmomentum = 0.9\n";
+  const auto spec = [&](const std::string& to, std::uint64_t round = 1) {
+    const auto plan = read_with(from, "learning_rate = 0.5\n" + to);
+    BOOST_REQUIRE_MESSAGE(plan, plan.error().detail);
+    return optimizer_of(plan->training, round);
+  };
+  using engine::Clipping;
+  using engine::WeightDecay;
+  BOOST_TEST((spec("momentum = 0.5\nnesterov = true\n").rule ==
+              engine::UpdateRule(engine::Sgd{0.5, 0.5, true})));
+  const auto adam = spec(
+      "optimizer = \"adam\"\nbeta_1 = 0.8\nbeta_2 = 0.9\nepsilon = 0.001\nweight_decay = 0.01\n"
+      "weight_decay_kind = \"l2\"\nclip_global_norm = 1\noptimizer_state = \"keep\"\n");
+  BOOST_TEST((adam.rule == engine::UpdateRule(engine::Adam{0.5, 0.8, 0.9, 0.001})));
+  BOOST_TEST((adam.decay == WeightDecay{WeightDecay::Kind::l2, 0.01}));
+  BOOST_TEST((adam.clipping == Clipping{Clipping::Kind::global_norm, 1}));
+  const auto adamw = spec("optimizer = \"adamw\"\nweight_decay = 0\nclip_norm = 2\n");
+  BOOST_TEST(adamw.decay.rate == 0.0);
+  BOOST_TEST((adamw.clipping == Clipping{Clipping::Kind::norm, 2}));
+  BOOST_TEST((spec("optimizer = \"adagrad\"\ninitial_accumulator = 0\nepsilon = 1\n").rule ==
+              engine::UpdateRule(engine::Adagrad{0.5, 0, 1})));
+  const auto rmsprop = spec(
+      "optimizer = \"rmsprop\"\nrho = 0.5\nmomentum = 0.25\ncentered = true\nclip_value = 3\n");
+  BOOST_TEST((rmsprop.rule == engine::UpdateRule(engine::RmsProp{0.5, 0.5, 0.25, 1e-7, true})));
+  BOOST_TEST((rmsprop.clipping == Clipping{Clipping::Kind::value, 3}));
+
+  const auto steps =
+      spec("schedule = { kind = \"step\", every = 10, factor = 0.5, warm_up = 3 }\n");
+  BOOST_TEST((steps.schedule == engine::Schedule{engine::StepDecay{10, 0.5}, 3}));
+  const auto cosine = spec("schedule = { kind = \"cosine\", length = 100, last = 0.1 }\n");
+  BOOST_TEST((cosine.schedule == engine::Schedule{engine::CosineDecay{100, 0.1}, 0}));
+  // By round: the same factor for all steps of a round.
+  const std::string by_round = "schedule = { kind = \"step\", by = \"round\", every = 2 }\n";
+  BOOST_TEST((spec(by_round, 2).schedule == engine::Schedule{engine::ConstantRate{1}, 0}));
+  BOOST_TEST((spec(by_round, 3).schedule == engine::Schedule{engine::ConstantRate{0.1}, 0}));
+}
+
+BOOST_AUTO_TEST_CASE(fields_of_another_optimiser_or_schedule_are_refused) {
+  BOOST_TEST(refuses("\"sgd\"", "\"adam\"",
+                     "training.momentum: belongs to the optimizer 'sgd' or 'rmsprop'; this plan's "
+                     "is 'adam'"));
+  BOOST_TEST(refuses("seed = 7", "beta_1 = 0.9", "training.beta_1: belongs to the optimizer"));
+  BOOST_TEST(refuses("seed = 7", "beta_3 = 0.9", "training.beta_3: unknown; did you mean"));
+  BOOST_TEST(refuses("seed = 7", "clip_norm = 1\nclip_value = 1",
+                     "training.clip_norm: expected one kind of clipping; there is 'clip_value'"));
+  BOOST_TEST(refuses("seed = 7", "clip_norm = 0", "training.clip_norm: expected a number"));
+  BOOST_TEST(refuses("seed = 7", "weight_decay = -1", "training.weight_decay"));
+  BOOST_TEST(refuses("optimizer = \"sgd\"\nlearning_rate = 0.05\nmomentum = 0.9",
+                     "optimizer = \"adamw\"\nlearning_rate = 1\nweight_decay_kind = \"l2\"",
+                     "training.weight_decay_kind: expected 'decoupled'"));
+  BOOST_TEST(refuses("seed = 7", "optimizer_state = \"forget\"",
+                     "training.optimizer_state: expected 'reset' or 'keep', saw 'forget'"));
+  BOOST_TEST(refuses("seed = 7", "schedule = 1", "training.schedule: expected an object"));
+  BOOST_TEST(
+      refuses("seed = 7", "schedule = { kind = \"step\" }", "training.schedule.every: missing"));
+  BOOST_TEST(refuses("seed = 7", "schedule = { kind = \"cosine\", length = 5, every = 1 }",
+                     "training.schedule.every: belongs to the schedule 'step'"));
+  BOOST_TEST(refuses("seed = 7", "schedule = { kind = \"cosine\", lenght = 5 }",
+                     "training.schedule.lenght: unknown; did you mean 'length'?"));
+  BOOST_TEST(refuses("seed = 7", "schedule = { kind = \"sine\" }", "training.schedule.kind"));
 }
 
 BOOST_AUTO_TEST_CASE(fields_that_do_not_fit_together_are_named_with_both_numbers) {

@@ -116,6 +116,46 @@ BOOST_AUTO_TEST_CASE(a_round_does_not_depend_on_the_rounds_before_it) {
   BOOST_TEST((bits(trained(5)) == alone));
 }
 
+// Should: go on where the optimiser stood. Should not: differ when the round is trained again.
+BOOST_AUTO_TEST_CASE(a_plan_that_keeps_the_optimisers_state_goes_on_with_it) {
+  plan.training.optimizer = "adam";
+  BOOST_TEST(!trained(1).optimizer.has_value());
+  plan.training.optimizer_state = plan::OptimizerState::keep;
+  const Outcome first = trained(1);
+  BOOST_REQUIRE(first.optimizer.has_value());
+  BOOST_TEST(first.optimizer->steps() > 0u);
+  Remembered remembered{first.optimizer->steps(),
+                        tensor::ParameterBuffer(remembered_count(setting()))};
+  BOOST_REQUIRE(remembered.values.values().size() == first.optimizer->state().size());
+  std::ranges::copy(first.optimizer->state(), remembered.values.values().begin());
+
+  const auto second = must(train(setting(), 2, global, {}, &remembered));
+  BOOST_TEST(second.optimizer->steps() == 2 * first.optimizer->steps());
+  BOOST_TEST((bits(second) == bits(must(train(setting(), 2, global, {}, &remembered)))));
+  BOOST_TEST((bits(second) != bits(trained(2))));
+}
+
+BOOST_AUTO_TEST_CASE(each_optimiser_trains_and_a_schedule_by_rounds_moves_its_rate) {
+  const data::Split split = split_rows(setting());
+  const double before = must(evaluate(setting(), split.training, global)).metrics.at("loss");
+  for (const std::string optimizer : {"sgd", "adam", "adamw", "adagrad", "rmsprop"}) {
+    plan.training.optimizer = optimizer;
+    plan.training.learning_rate = 0.01;
+    plan.training.clipping = {engine::Clipping::Kind::norm, 1};
+    std::vector<float> after(global);
+    const Outcome outcome = trained(1);
+    for (std::size_t i = 0; i < after.size(); ++i) after[i] += outcome.update.values()[i];
+    BOOST_TEST(must(evaluate(setting(), split.training, after)).metrics.at("loss") < before,
+               optimizer);
+  }
+  plan.training.optimizer = "sgd";
+  plan.training.schedule = {engine::StepDecay{1, 0.5}, 0};
+  plan.training.schedule_by = plan::ScheduleBy::round;
+  const double first = trained(1).norm, fifth = trained(5).norm;
+  BOOST_TEST(fifth < first / 4);
+  BOOST_TEST(fifth > 0);
+}
+
 BOOST_AUTO_TEST_CASE(the_held_out_rows_are_the_same_in_every_round_and_never_trained_on) {
   const data::Split split = split_rows(setting());
   BOOST_TEST(split.holdout == split_rows(setting()).holdout, boost::test_tools::per_element());
