@@ -78,6 +78,15 @@ BOOST_AUTO_TEST_CASE(a_flipped_byte_anywhere_is_refused) {
     BOOST_TEST(refuses("tools/check-ledger ledger ledger/key"));
     put("checkpoint", checkpoint);
   }
+  // Whether what becomes of it is base64 or not.
+  for (const char damage : {'@', '=', 'A'}) {
+    std::string altered = checkpoint;
+    altered[checkpoint.size() - 20] = damage;
+    if (altered == checkpoint) continue;
+    put("checkpoint", altered);
+    BOOST_TEST(refuses("tools/check-ledger ledger ledger/key"));
+    put("checkpoint", checkpoint);
+  }
   flip("key", content("key").size() - 10);
   BOOST_TEST(refuses("tools/check-ledger ledger ledger/key"));
 }
