@@ -8,6 +8,7 @@
 #include <cstdlib>
 
 #include "common/engine/initial.hpp"
+#include "common/engine/loss.hpp"
 #include "common/engine/network.hpp"
 #include "common/engine/optimizer.hpp"
 #include "tests/common/engine/networks.hpp"
@@ -139,6 +140,27 @@ BOOST_AUTO_TEST_CASE(the_counter_counts) {
 BOOST_AUTO_TEST_CASE(a_step_allocates_nothing_on_one_thread) {
   BOOST_TEST(allocations_of_steps({784}, mlp_layers(), 1) == 0U);
   BOOST_TEST(allocations_of_steps({28, 28, 1}, cnn_layers(), 1) == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(no_loss_allocates) {
+  const Threads set(1);
+  const auto outputs = random_values<float>(100 * 5, 1), targets = random_values<float>(100 * 5, 2);
+  const auto labels = random_labels(100, 5, 3);
+  std::vector<float> gradient(outputs.size()), losses(100);
+  const Isa isa = chosen_isa().value();
+  const Loss entropy = Loss::make(CategoricalCrossEntropy{0.1, {1, 2, 3, 4, 5}}, 5, isa).value();
+  const Loss huber = Loss::make(Huber{}, 5, isa).value();
+  const auto both = [&] {
+    return entropy.mean_and_gradient(outputs, {labels, {}}, {}, gradient, losses).has_value() &&
+           huber.mean_and_gradient(outputs, {{}, targets}, {}, gradient, losses).has_value();
+  };
+  BOOST_TEST(both());
+  allocations = 0;
+  counting = true;
+  const bool fine = both();
+  counting = false;
+  BOOST_TEST(fine);
+  BOOST_TEST(allocations == 0U);
 }
 
 // The engine itself allocates nothing there either; the thread pool keeps its few tasks in blocks

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "common/engine/denormals.hpp"
 #include "common/engine/updates.hpp"
 #include "tests/common/engine/networks.hpp"
 
@@ -304,6 +305,24 @@ BOOST_AUTO_TEST_CASE(a_gradient_that_is_not_finite_gives_parameters_that_are_not
           .step(gradient, values);
       BOOST_TEST(!std::isfinite(values[13]));
     }
+  }
+}
+
+// Rounds that were trained before the other rules were there come out again.
+BOOST_AUTO_TEST_CASE(sgd_without_clipping_and_decay_has_the_bits_of_its_own_kernel) {
+  for (const Isa isa : supported_isas()) {
+    const auto gradient = random_values<float>(count, 2);
+    auto seen = random_values<float>(count, 1);
+    auto expected = seen;
+    std::vector<float> velocity(count);
+    Optimizer optimizer = Optimizer::make(Sgd{0.1, 0.9, false}, count, isa).value();
+    for (int step = 0; step < 2; ++step) {
+      optimizer.step(gradient, seen);
+      const FlushDenormals flush;
+      kernels_of<float>(isa).sgd({0.1F, 0.9F, false}, gradient.data(), velocity.data(),
+                                 expected.data(), count);
+    }
+    BOOST_TEST((seen == expected));
   }
 }
 
