@@ -194,7 +194,6 @@ BOOST_DATA_TEST_CASE(a_planted_fault_is_found, boost::unit_test::data::make(plan
   for (std::uint64_t seed = 1; seed <= seeds_to_find_a_fault; ++seed) {
     const Outcome outcome = simulate({seed, plant, false});
     if (!outcome.violation) continue;
-    BOOST_TEST(seed <= seeds_to_find_a_fault);
     BOOST_TEST_MESSAGE(to_string(plant)
                        << ": found by schedule " << seed << ": " << *outcome.violation);
     return;

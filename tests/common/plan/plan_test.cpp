@@ -1,18 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/plan/plan.hpp"
 
-#include <unistd.h>
-
 #include <boost/test/unit_test.hpp>
-#include <cstdlib>
 
 #include "common/base/file.hpp"
 #include "common/crypto/hash.hpp"
+#include "tests/common/base/folder.hpp"
 
 namespace entente::plan {
 namespace {
-
-namespace fs = std::filesystem;
 
 const std::string whole_plan = R"(
 name = "ward study"
@@ -83,18 +79,7 @@ const std::string model_json =
   {"class_name": "Dense", "config": {"name": "dense", "units": 2, "activation": "softmax"}}]}})";
 
 struct PlanFixture {
-  PlanFixture() {
-    std::string name = (fs::temp_directory_path() / "entente-plan-XXXXXX").string();
-    BOOST_REQUIRE(::mkdtemp(name.data()) != nullptr);
-    folder = name;
-    write("model.json", model_json);
-  }
-  PlanFixture(const PlanFixture&) = delete;
-  PlanFixture& operator=(const PlanFixture&) = delete;
-  ~PlanFixture() {
-    std::error_code ignored;
-    fs::remove_all(folder, ignored);
-  }
+  PlanFixture() { write("model.json", model_json); }
 
   void write(const std::string& name, std::string_view text) const {
     BOOST_REQUIRE(write_file(folder / name, as_bytes(text), Durability::cached));
@@ -119,7 +104,7 @@ struct PlanFixture {
            plan.error().detail.find('\n') == std::string::npos;
   }
 
-  fs::path folder;
+  test::Folder folder;
 };
 
 BOOST_FIXTURE_TEST_SUITE(plan, PlanFixture)
