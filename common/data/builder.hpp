@@ -13,7 +13,7 @@ class DatasetBuilder {
  public:
   explicit DatasetBuilder(const Schema& schema) {
     dataset_.feature_count_ = schema.feature_count();
-    dataset_.class_count_ = schema.classes.size();
+    dataset_.target_ = schema.target();
   }
   std::vector<std::uint32_t>& labels() { return dataset_.labels_; }
   std::vector<float>& values() { return dataset_.values_; }

@@ -72,20 +72,21 @@ Result<Dataset> load(const Schema& schema, const Source& source, const Limits& l
 }
 
 std::vector<std::uint64_t> Dataset::class_counts() const {
-  std::vector<std::uint64_t> counts(class_count_);
+  std::vector<std::uint64_t> counts(target_.width);
   for (const std::uint32_t label : labels_) ++counts[label];
   return counts;
 }
 
-void Dataset::gather(std::span<const std::uint32_t> rows, std::span<float> features,
-                     std::span<std::uint32_t> labels) const {
-  ENTENTE_ASSERT(features.size() >= rows.size() * feature_count_ && labels.size() >= rows.size(),
-                 "the buffers hold the rows asked for");
+void Dataset::gather(std::span<const std::uint32_t> rows, const Gathered& into,
+                     std::optional<std::uint64_t> /*seed*/) const {
+  ENTENTE_ASSERT(
+      into.features.size() >= rows.size() * feature_count_ && into.labels.size() >= rows.size(),
+      "the buffers hold the rows asked for");
   for (std::size_t i = 0; i < rows.size(); ++i) {
     const std::size_t row = rows[i];
     ENTENTE_ASSERT(row < labels_.size(), "the row exists");
-    labels[i] = labels_[row];
-    float* to = features.data() + i * feature_count_;
+    into.labels[i] = labels_[row];
+    float* to = into.features.data() + i * feature_count_;
     if (bytes_.empty()) {
       std::copy_n(values_.data() + row * feature_count_, feature_count_, to);
     } else {

@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -36,23 +37,36 @@ struct Limits {
   std::uint64_t memory_max_bytes = 16ULL << 30U;  // features and labels together
 };
 
+// The label of a position that does not count (padding).
+inline constexpr std::uint32_t no_label = 0xffffffffU;
+
+// The caller's memory for n rows. Where the target is classes: labels [n, positions], values empty;
+// where it is numbers: values [n, positions, width], labels empty.
+struct Gathered {
+  std::span<float> features;  // [n, f]
+  std::span<std::uint32_t> labels;
+  std::span<float> values;
+};
+
 class Dataset {
  public:
   std::size_t rows() const { return labels_.size(); }
   std::size_t feature_count() const { return feature_count_; }
+  const Target& target() const { return target_; }
   std::span<const std::uint32_t> labels() const { return labels_; }
   // How many rows each class has.
   std::vector<std::uint64_t> class_counts() const;
 
-  // Copies rows into the caller's buffers: features [n, f] row-major, scaled; labels [n].
-  // Precondition: every row < rows(); the buffers hold at least n rows.
-  void gather(std::span<const std::uint32_t> rows, std::span<float> features,
-              std::span<std::uint32_t> labels) const;
+  // Copies rows into the caller's buffers, scaled. With a seed, what the schema says of
+  // augmentation is done to them, as (seed, place in `rows`) decides: for training; without,
+  // nothing is. Precondition: every row < rows(); the buffers hold at least n rows.
+  void gather(std::span<const std::uint32_t> rows, const Gathered& into,
+              std::optional<std::uint64_t> seed = std::nullopt) const;
 
  private:
   friend class DatasetBuilder;
   std::size_t feature_count_ = 0;
-  std::size_t class_count_ = 0;
+  Target target_;
   std::vector<std::uint32_t> labels_;
   std::vector<float> values_;            // tables: [rows, f], scaled
   std::vector<std::uint8_t> bytes_;      // images: [rows, f], scaled when gathered

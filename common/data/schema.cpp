@@ -130,6 +130,10 @@ std::size_t Schema::feature_count() const {
   return count;
 }
 
+Target Schema::target() const {
+  return {Target::Kind::classes, 1, classes.size()};
+}
+
 std::vector<std::uint64_t> Schema::input_shape() const {
   if (const auto* image = std::get_if<Image>(&kind)) {
     return {image->height, image->width, image->channels};

@@ -66,12 +66,22 @@ struct Image {
   friend bool operator==(const Image&, const Image&) = default;
 };
 
+// What belongs to a row beside its features: at each of its positions one class, or some numbers.
+struct Target {
+  enum class Kind { classes, numbers };
+  Kind kind = Kind::classes;
+  std::size_t positions = 1;  // more than one where each step of a sequence has its own
+  std::size_t width = 0;      // classes to choose from; numbers of a position
+  friend bool operator==(const Target&, const Target&) = default;
+};
+
 struct Schema {
   std::vector<std::string> classes;  // label i is classes[i]
   std::variant<Table, Image> kind;
 
   // Features of one row.
   std::size_t feature_count() const;
+  Target target() const;
   // As a model sees one row: [features] or [height, width, channels].
   std::vector<std::uint64_t> input_shape() const;
   friend bool operator==(const Schema&, const Schema&) = default;

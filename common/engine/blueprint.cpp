@@ -1,243 +1,166 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/engine/blueprint.hpp"
 
+#include <algorithm>
+#include <map>
 #include <string>
 #include <utility>
+
+#include "common/engine/draft.hpp"
 
 namespace entente::engine {
 namespace {
 
-constexpr std::uint64_t units_max = std::uint64_t{1} << 24U;
-constexpr std::uint64_t window_max = 4096;
 constexpr std::size_t layers_max = 10'000;
+constexpr std::size_t inputs_max = 100;
 
-// One axis of a window that moves over padded input.
-struct Axis {
-  std::size_t output = 0, before = 0;
-};
-std::optional<Axis> slide(std::size_t input, std::size_t window, std::size_t step,
-                          Padding padding) {
-  if (padding == Padding::valid) {
-    if (window > input) return std::nullopt;
-    return Axis{(input - window) / step + 1, 0};
-  }
-  const std::size_t output = (input + step - 1) / step;
-  const std::size_t reach = (output - 1) * step + window;
-  return Axis{output, reach > input ? (reach - input) / 2 : 0};
-}
+}  // namespace
 
-// Follows the layers and keeps what the next one gets.
-class Draft {
- public:
-  explicit Draft(const Shape& input) : shape_(input) { blueprint_.input = input; }
-
-  Result<void> begin();
-  Result<void> add(const LayerSpec& layer);
-  Result<Blueprint> finish();
-
- private:
-  Result<void> on(const Dense& layer);
-  Result<void> on(const Conv2D& layer);
-  Result<void> on(const MaxPooling2D& layer);
-  Result<void> on(const Flatten& layer);
-  Result<void> on(const ActivationLayer& layer);
-  Result<void> activate(Activation activation);
-  Result<void> has_image() const;
-  Weights add_weights(Shape kernel, std::uint64_t outputs, bool use_bias,
-                      const Initializer& kernel_initializer, const Initializer& bias_initializer);
-  Extent extent() const;
-  Error wrong(const std::string& what) const {
-    return Error{Errc::invalid_argument, "layer '" + name_ + "': " + what};
-  }
-
-  Blueprint blueprint_;
-  Shape shape_;
-  std::string name_;
-  bool ended_ = false;  // softmax has been seen
-  std::size_t parameter_count_ = 0;
-  std::vector<std::pair<std::string, std::vector<std::uint64_t>>> tensors_;
-};
-
-Extent Draft::extent() const {
-  const auto at = [&](std::size_t axis) { return static_cast<std::size_t>(shape_[axis]); };
-  if (shape_.size() == 1) return {1, 1, at(0)};
-  if (shape_.size() == 2) return {1, at(0), at(1)};
+Extent Draft::extent_of(const Shape& shape) {
+  const auto at = [&](std::size_t axis) { return static_cast<std::size_t>(shape[axis]); };
+  if (shape.size() == 1) return {1, 1, at(0)};
+  if (shape.size() == 2) return {1, at(0), at(1)};
   return {at(0), at(1), at(2)};
 }
 
-Result<void> Draft::begin() {
-  if (shape_.empty() || shape_.size() > 3 || element_count(shape_) == 0) {
+Result<ValueIndex> Draft::add_input(const InputSpec& input) {
+  if (input.shape.empty() || input.shape.size() > 3 || element_count(input.shape) == 0) {
     return Error{Errc::invalid_argument,
-                 "input shape " + to_text(shape_) +
+                 "input shape " + to_text(input.shape) +
                      ": expected one to three dimensions, each at least 1, of at most " +
                      std::to_string(elements_max) + " values"};
   }
-  blueprint_.input_extent = extent();
-  return ok();
+  const Extent extent = extent_of(input.shape);
+  blueprint_.inputs.push_back(input);
+  blueprint_.places.push_back({extent, blueprint_.feature_count});
+  blueprint_.feature_count += extent.count();
+  values_.push_back({input.shape, std::nullopt, "input '" + input.name + "'", false});
+  return values_.size() - 1;
 }
 
-Result<void> Draft::add(const LayerSpec& layer) {
+Result<ValueIndex> Draft::add_layer(const LayerSpec& layer, Values inputs, bool last, bool joins) {
   name_ = layer.name;
-  if (ended_) return wrong("stands behind softmax, which must be the end");
-  const auto added = std::visit([this](const auto& kind) { return on(kind); }, layer.kind);
-  if (!added) return added.error();
-  if (element_count(shape_) == 0)
-    return wrong("its output " + to_text(shape_) + " is beyond the limits");
-  return ok();
+  last_ = last;
+  joins_ = joins;
+  auto output = std::visit([&](const auto& kind) { return draw(*this, kind, inputs); }, layer.kind);
+  if (!output) return output.error();
+  if (element_count(shape(*output)) == 0)
+    return wrong("its output " + to_text(shape(*output)) + " is beyond the limits");
+  return output;
 }
 
-Weights Draft::add_weights(Shape kernel, std::uint64_t outputs, bool use_bias,
-                           const Initializer& kernel_initializer,
-                           const Initializer& bias_initializer) {
-  Weights weights;
+ValueIndex Draft::step(StepKind kind, std::vector<ValueIndex> inputs, Shape shape,
+                       std::optional<Mask> mask) {
+  for (const ValueIndex input : inputs) values_[input].read = true;
+  blueprint_.steps.push_back({std::move(kind), std::move(inputs)});
+  values_.push_back({std::move(shape), mask, "layer '" + name_ + "'", false});
+  return values_.size() - 1;
+}
+
+std::size_t Draft::tensor(std::string_view weight, Shape shape, const Initializer& initializer) {
+  TensorInitial initial;
+  initial.initializer = initializer;
   std::uint64_t receptive = 1;
-  for (std::size_t axis = 0; axis + 2 < kernel.size(); ++axis) receptive *= kernel[axis];
-  const double fan_in = static_cast<double>(receptive * kernel[kernel.size() - 2]);
-  const double fan_out = static_cast<double>(receptive * outputs);
-  weights.kernel = parameter_count_;
+  for (std::size_t axis = 0; axis + 2 < shape.size(); ++axis) receptive *= shape[axis];
+  initial.fan_out = static_cast<double>(receptive * shape.back());
+  initial.fan_in = shape.size() == 1 ? initial.fan_out
+                                     : static_cast<double>(receptive * shape[shape.size() - 2]);
+  const std::size_t place = parameter_count_;
+  parameter_count_ += static_cast<std::size_t>(element_count(shape));
+  tensors_.emplace_back(name_ + "/" + std::string(weight), std::move(shape));
+  blueprint_.initial.push_back(initial);
+  return place;
+}
+
+Weights Draft::weights(Shape kernel, std::uint64_t outputs, bool use_bias,
+                       const Initializer& kernel_initializer, const Initializer& bias_initializer) {
+  Weights weights;
   weights.kernel_count = static_cast<std::size_t>(element_count(kernel));
-  parameter_count_ += weights.kernel_count;
-  tensors_.emplace_back(name_ + "/kernel", std::move(kernel));
-  blueprint_.initial.push_back({kernel_initializer, fan_in, fan_out});
-  if (use_bias) {
-    weights.bias = parameter_count_;
-    parameter_count_ += static_cast<std::size_t>(outputs);
-    tensors_.emplace_back(name_ + "/bias", Shape{outputs});
-    blueprint_.initial.push_back(
-        {bias_initializer, static_cast<double>(outputs), static_cast<double>(outputs)});
-  }
+  weights.kernel = tensor("kernel", std::move(kernel), kernel_initializer);
+  if (use_bias) weights.bias = tensor("bias", Shape{outputs}, bias_initializer);
   return weights;
 }
 
-Result<void> Draft::on(const Dense& layer) {
-  if (shape_.size() != 1) {
-    return wrong("Dense needs a flat input, but gets " + to_text(shape_) +
-                 "; put a Flatten layer before it");
+void Draft::begin_with_ones(std::uint64_t first, std::uint64_t count) {
+  blueprint_.initial.back().ones_first = first;
+  blueprint_.initial.back().ones_count = count;
+}
+
+Result<ValueIndex> Draft::activate(ValueIndex value, Activation activation, bool own,
+                                   double slope) {
+  if (activation == Activation::linear) return value;
+  const Shape& rows = shape(value);
+  if (activation == Activation::softmax && (rows.back() < 2 || (last_ && rows.size() == 3))) {
+    return wrong("softmax needs a row, or a sequence of rows, of at least 2 classes, but gets " +
+                 to_text(rows));
   }
-  if (layer.units == 0 || layer.units > units_max) {
-    return wrong("units is " + std::to_string(layer.units) + "; expected 1 to " +
-                 std::to_string(units_max));
-  }
-  const Shape kernel{shape_[0], layer.units};
-  if (element_count(kernel) == 0)
-    return wrong("its kernel " + to_text(kernel) + " is beyond the limits");
-  DenseStep step;
-  step.inputs = static_cast<std::size_t>(shape_[0]);
-  step.outputs = static_cast<std::size_t>(layer.units);
-  step.weights = add_weights(kernel, layer.units, layer.use_bias, layer.kernel_initializer,
-                             layer.bias_initializer);
-  blueprint_.steps.emplace_back(step);
-  shape_ = {layer.units};
-  return activate(layer.activation);
-}
-
-Result<void> Draft::has_image() const {
-  if (shape_.size() == 3) return ok();
-  return wrong("needs an image (height, width, channels), but gets " + to_text(shape_));
-}
-
-Result<void> in_range(const std::array<std::uint64_t, 2>& sizes, std::string_view what) {
-  for (const std::uint64_t size : sizes) {
-    if (size >= 1 && size <= window_max) continue;
-    return Error{Errc::invalid_argument, std::string(what) + " has " + std::to_string(size) +
-                                             "; expected 1 to " + std::to_string(window_max)};
-  }
-  return ok();
-}
-
-Result<void> Draft::on(const Conv2D& layer) {
-  if (auto image = has_image(); !image) return image.error();
-  if (auto fine = in_range(layer.kernel_size, "kernel_size"); !fine)
-    return wrong(fine.error().detail);
-  if (auto fine = in_range(layer.strides, "strides"); !fine) return wrong(fine.error().detail);
-  if (layer.filters == 0 || layer.filters > units_max) {
-    return wrong("filters is " + std::to_string(layer.filters) + "; expected 1 to " +
-                 std::to_string(units_max));
-  }
-  const Shape kernel{layer.kernel_size[0], layer.kernel_size[1], shape_[2], layer.filters};
-  if (element_count(kernel) == 0)
-    return wrong("its kernel " + to_text(kernel) + " is beyond the limits");
-  ConvolutionStep step;
-  step.input = extent();
-  step.kernel_height = static_cast<std::size_t>(layer.kernel_size[0]);
-  step.kernel_width = static_cast<std::size_t>(layer.kernel_size[1]);
-  step.step_y = static_cast<std::size_t>(layer.strides[0]);
-  step.step_x = static_cast<std::size_t>(layer.strides[1]);
-  const auto y = slide(step.input.height, step.kernel_height, step.step_y, layer.padding);
-  const auto x = slide(step.input.width, step.kernel_width, step.step_x, layer.padding);
-  if (!y || !x)
-    return wrong("its kernel " + to_text(kernel) + " is larger than its input " + to_text(shape_));
-  step.top = y->before;
-  step.left = x->before;
-  step.output = {y->output, x->output, static_cast<std::size_t>(layer.filters)};
-  step.weights = add_weights(kernel, layer.filters, layer.use_bias, layer.kernel_initializer,
-                             layer.bias_initializer);
-  blueprint_.steps.emplace_back(step);
-  shape_ = {y->output, x->output, layer.filters};
-  return activate(layer.activation);
-}
-
-Result<void> Draft::on(const MaxPooling2D& layer) {
-  if (auto image = has_image(); !image) return image.error();
-  if (auto fine = in_range(layer.pool_size, "pool_size"); !fine) return wrong(fine.error().detail);
-  if (auto fine = in_range(layer.strides, "strides"); !fine) return wrong(fine.error().detail);
-  Pooling pooling;
-  const Extent input = extent();
-  pooling.input_height = input.height;
-  pooling.input_width = input.width;
-  pooling.channels = input.channels;
-  pooling.window_height = static_cast<std::size_t>(layer.pool_size[0]);
-  pooling.window_width = static_cast<std::size_t>(layer.pool_size[1]);
-  pooling.step_y = static_cast<std::size_t>(layer.strides[0]);
-  pooling.step_x = static_cast<std::size_t>(layer.strides[1]);
-  const auto y = slide(input.height, pooling.window_height, pooling.step_y, layer.padding);
-  const auto x = slide(input.width, pooling.window_width, pooling.step_x, layer.padding);
-  if (!y || !x) return wrong("its window is larger than its input " + to_text(shape_));
-  pooling.top = y->before;
-  pooling.left = x->before;
-  pooling.output_height = y->output;
-  pooling.output_width = x->output;
-  pooling.tiles =
-      pooling.step_y == pooling.window_height && pooling.step_x == pooling.window_width &&
-      y->output * pooling.step_y == input.height && x->output * pooling.step_x == input.width;
-  blueprint_.steps.emplace_back(PoolingStep{pooling});
-  shape_ = {y->output, x->output, shape_[2]};
-  return ok();
-}
-
-Result<void> Draft::on(const Flatten&) {
-  if (shape_.size() == 1) return ok();
-  blueprint_.steps.emplace_back(FlattenStep{extent()});
-  shape_ = {element_count(shape_)};
-  return ok();
-}
-
-Result<void> Draft::on(const ActivationLayer& layer) {
-  return activate(layer.activation);
-}
-
-Result<void> Draft::activate(Activation activation) {
-  if (activation == Activation::relu) {
-    Step* last = blueprint_.steps.empty() ? nullptr : &blueprint_.steps.back();
-    if (auto* dense = std::get_if<DenseStep>(last)) {
-      dense->relu = true;
-    } else if (auto* convolution = std::get_if<ConvolutionStep>(last)) {
-      convolution->relu = true;
-    } else {
-      blueprint_.steps.emplace_back(ReluStep{extent()});
-    }
-  }
-  if (activation == Activation::softmax) {
-    if (shape_.size() != 1 || shape_[0] < 2) {
-      return wrong("softmax needs a flat row of at least 2 classes, but gets " + to_text(shape_));
-    }
+  if (activation == Activation::softmax && last_) {
     ended_ = true;
-    blueprint_.classes = static_cast<std::size_t>(shape_[0]);
+    return value;
   }
+  if (activation != Activation::relu) {
+    const ActivationStep step_kind{extent(value), activation, slope};
+    return step(step_kind, {value}, rows, mask(value));
+  }
+  const bool joins = (own || joins_) && value + 1 == values_.size() && !blueprint_.steps.empty();
+  StepKind* made_by = joins ? &blueprint_.steps.back().kind : nullptr;
+  if (auto* dense = std::get_if<DenseStep>(made_by)) {
+    dense->relu = true;
+  } else if (auto* convolution = std::get_if<ConvolutionStep>(made_by)) {
+    convolution->relu = true;
+  } else {
+    return step(ReluStep{extent(value)}, {value}, rows, mask(value));
+  }
+  return value;
+}
+
+std::optional<std::size_t> Draft::first_feature(ValueIndex value) const {
+  if (value >= blueprint_.places.size()) return std::nullopt;
+  return blueprint_.places[value].first;
+}
+
+Result<void> Draft::tokens(ValueIndex value, std::uint64_t bound) {
+  const auto first = first_feature(value);
+  if (!first) return wrong("must read one of the model's inputs, as whole numbers");
+  blueprint_.tokens.push_back({*first, extent(value).count(), bound});
   return ok();
 }
 
-Result<Blueprint> Draft::finish() {
+Result<void> Draft::reads(Values inputs, std::size_t least, std::size_t most) const {
+  if (inputs.size() >= least && inputs.size() <= most) return ok();
+  return wrong("reads " + std::to_string(inputs.size()) + " values; expected " +
+               (least == most ? std::to_string(least) : "at least " + std::to_string(least)));
+}
+
+Result<void> Draft::in_range(std::uint64_t number, std::string_view what,
+                             std::uint64_t most) const {
+  if (number >= 1 && number <= most) return ok();
+  return wrong(std::string(what) + " is " + std::to_string(number) + "; expected 1 to " +
+               std::to_string(most));
+}
+
+Result<void> Draft::has_image(ValueIndex value) const {
+  if (shape(value).size() == 3) return ok();
+  return wrong("needs an image (height, width, channels), but gets " + to_text(shape(value)));
+}
+
+Result<void> Draft::has_sequence(ValueIndex value) const {
+  if (shape(value).size() == 2) return ok();
+  return wrong("needs a sequence (steps, features), but gets " + to_text(shape(value)));
+}
+
+Result<void> Draft::is_last(std::int64_t axis, ValueIndex value) const {
+  if (axis == -1 || axis == static_cast<std::int64_t>(shape(value).size())) return ok();
+  return wrong("axis is " + std::to_string(axis) + "; only the last axis of " +
+               to_text(shape(value)) + " is supported");
+}
+
+Result<void> Draft::fits(const Shape& shape, std::string_view what) const {
+  if (element_count(shape) != 0) return ok();
+  return wrong("its " + std::string(what) + " " + to_text(shape) + " is beyond the limits");
+}
+
+Result<Blueprint> Draft::finish(ValueIndex output) {
   if (!ended_) {
     return Error{Errc::invalid_argument,
                  "the last layer" + (name_.empty() ? "" : " ('" + name_ + "')") +
@@ -246,26 +169,102 @@ Result<Blueprint> Draft::finish() {
   }
   if (tensors_.empty())
     return Error{Errc::invalid_argument, "no layer has parameters: nothing to train"};
+  values_[output].read = true;
+  const auto unread = std::ranges::find(values_, false, &Drawn::read);
+  if (unread != values_.end()) {
+    return Error{Errc::invalid_argument, unread->made_by + " leads nowhere: no layer reads it"};
+  }
+  if (output + 1 != values_.size() || blueprint_.steps.empty())
+    return Error{Errc::invalid_argument, "the output must be what the last layer computes"};
   auto layout = tensor::ParameterLayout::make(std::move(tensors_));
   if (!layout) return layout.error();
   blueprint_.layout = std::move(*layout);
+  blueprint_.output = extent(output);
+  blueprint_.mask = mask(output);
   return std::move(blueprint_);
+}
+
+namespace {
+
+// What each layer reads: inputs by their number, layers behind them.
+using Sources = std::vector<std::vector<std::size_t>>;
+
+Result<Sources> find_sources(const GraphSpec& graph) {
+  const std::size_t inputs = graph.inputs.size();
+  std::map<std::string_view, std::size_t> named;  // the last of that name so far
+  for (std::size_t i = 0; i < inputs; ++i) {
+    if (!named.try_emplace(graph.inputs[i].name, i).second) {
+      return Error{Errc::invalid_argument, "two inputs are named '" + graph.inputs[i].name + "'"};
+    }
+  }
+  Sources sources(graph.layers.size());
+  for (std::size_t i = 0; i < graph.layers.size(); ++i) {
+    const LayerSpec& layer = graph.layers[i];
+    if (layer.inputs.empty()) sources[i].push_back(i == 0 ? 0 : inputs + i - 1);
+    for (const std::string& name : layer.inputs) {
+      const auto found = named.find(name);
+      if (found == named.end()) {
+        return Error{Errc::invalid_argument, "layer '" + layer.name + "': reads '" + name +
+                                                 "', which is no input or layer before it"};
+      }
+      sources[i].push_back(found->second);
+    }
+    named[layer.name] = inputs + i;
+  }
+  return sources;
+}
+
+Result<ValueIndex> add_layers(Draft& draft, const GraphSpec& graph, const Sources& sources,
+                              std::vector<ValueIndex> values) {
+  std::vector<std::size_t> readers(values.size() + graph.layers.size());
+  std::vector<bool> made(readers.size());  // a value of its own, not one handed on
+  for (const auto& from : sources) {
+    for (const std::size_t source : from) ++readers[source];
+  }
+  for (std::size_t i = 0; i < graph.layers.size(); ++i) {
+    std::vector<ValueIndex> inputs;
+    bool joins = true;
+    for (const std::size_t source : sources[i]) {
+      inputs.push_back(values[source]);
+      joins = joins && made[source] && readers[source] == 1;
+    }
+    const bool last = i + 1 == graph.layers.size();
+    const auto output = draft.add_layer(graph.layers[i], inputs, last, joins);
+    if (!output) return output.error();
+    made[values.size()] = std::ranges::count(inputs, *output) == 0;
+    if (!last && readers[values.size()] == 0) {
+      return draft.wrong("leads nowhere: no layer reads it, and it is not the last");
+    }
+    values.push_back(*output);
+  }
+  return values.back();
 }
 
 }  // namespace
 
-Result<Blueprint> draw_blueprint(const Shape& input, const std::vector<LayerSpec>& layers) {
-  Draft draft(input);
-  if (auto begun = draft.begin(); !begun) return begun.error();
-  if (layers.empty() || layers.size() > layers_max) {
-    return Error{Errc::invalid_argument, "the model has " + std::to_string(layers.size()) +
+Result<Blueprint> draw_blueprint(const GraphSpec& graph) {
+  if (graph.inputs.empty() || graph.inputs.size() > inputs_max) {
+    return Error{Errc::invalid_argument, "the model has " + std::to_string(graph.inputs.size()) +
+                                             " inputs; expected 1 to " +
+                                             std::to_string(inputs_max)};
+  }
+  Draft draft;
+  std::vector<ValueIndex> values;
+  for (const InputSpec& input : graph.inputs) {
+    const auto added = draft.add_input(input);
+    if (!added) return added.error();
+    values.push_back(*added);
+  }
+  if (graph.layers.empty() || graph.layers.size() > layers_max) {
+    return Error{Errc::invalid_argument, "the model has " + std::to_string(graph.layers.size()) +
                                              " layers; expected 1 to " +
                                              std::to_string(layers_max)};
   }
-  for (const LayerSpec& layer : layers) {
-    if (auto added = draft.add(layer); !added) return added.error();
-  }
-  return draft.finish();
+  const auto sources = find_sources(graph);
+  if (!sources) return sources.error();
+  const auto output = add_layers(draft, graph, *sources, std::move(values));
+  if (!output) return output.error();
+  return draft.finish(*output);
 }
 
 }  // namespace entente::engine

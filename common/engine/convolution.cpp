@@ -22,11 +22,12 @@ template <class S>
 class ConvolutionOperation final : public Operation<S> {
  public:
   explicit ConvolutionOperation(const ConvolutionStep& step);
-  Layout input_layout() const override;
+  Layout input_layout(std::size_t) const override;
   Layout output_gradient_layout(bool input_wants_gradient) const override;
   bool has_parameters() const override { return true; }
+  bool needs_tight() const override { return false; }
   std::size_t step_scratch(std::size_t rows) const override;
-  void forward(const Pass<S>& pass, Rows rows) const override;
+  void forward(const Pass<S>& pass, Rows rows, const Block& block) const override;
   void backward(const Pass<S>& pass, Rows rows, const Block& block) const override;
   std::size_t prepare_tasks(std::size_t) const override {
     return this->input_.wants_gradient ? step_.kernel_height * step_.kernel_width : 0;
@@ -82,7 +83,7 @@ std::size_t ConvolutionOperation<S>::step_scratch(std::size_t rows) const {
 }
 
 template <class S>
-Layout ConvolutionOperation<S>::input_layout() const {
+Layout ConvolutionOperation<S>::input_layout(std::size_t) const {
   const std::size_t reach_y = (step_.output.height - 1) * step_.step_y + step_.kernel_height;
   const std::size_t reach_x = (step_.output.width - 1) * step_.step_x + step_.kernel_width;
   return Layout::spread(step_.input, step_.top, step_.left,
@@ -101,7 +102,7 @@ Layout ConvolutionOperation<S>::output_gradient_layout(bool input_wants_gradient
 }
 
 template <class S>
-void ConvolutionOperation<S>::forward(const Pass<S>& pass, Rows rows) const {
+void ConvolutionOperation<S>::forward(const Pass<S>& pass, Rows rows, const Block&) const {
   const Layout& input = this->input_.activation;
   const Layout& output = this->output_.activation;
   Product<S> product;

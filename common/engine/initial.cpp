@@ -5,6 +5,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <vector>
 
 #include "common/base/assert.hpp"
 #include "common/base/parallel.hpp"
@@ -105,6 +106,8 @@ Draw draw_of(const TensorInitial& initial) {
       return {Draw::From::normal, 0, std::sqrt(variance)};
     case Initializer::Kind::scaled_truncated_normal:
       return {Draw::From::truncated_normal, 0, std::sqrt(variance) / truncated_deviation};
+    case Initializer::Kind::orthogonal:
+      return {Draw::From::normal, 0, given.first};  // orthogonal.hpp makes the matrix of it
   }
   return {};
 }
@@ -144,6 +147,57 @@ void fill(const Draw& draw, std::uint64_t seed, std::uint32_t tensor, std::uint6
   }
 }
 
+struct Stream {
+  std::uint64_t seed = 0;
+  std::uint32_t tensor = 0;
+};
+
+// Number k of a stream, from the unit normal distribution.
+double normal_number(const Stream& stream, std::uint64_t k) {
+  const std::array<std::uint32_t, 2> key{static_cast<std::uint32_t>(stream.seed),
+                                         static_cast<std::uint32_t>(stream.seed >> 32U)};
+  const std::uint64_t counter = k / 4;
+  const auto random = philox(key, {static_cast<std::uint32_t>(counter),
+                                   static_cast<std::uint32_t>(counter >> 32U), stream.tensor, 0});
+  return normal_quantile((static_cast<double>(random[k % 4]) + 0.5) / 4294967296.0);
+}
+
+// Values [first, first + values.size()) of a matrix whose shorter side is orthonormal: lines of a
+// product of reflections, each of which leaves alone the places before its own (G. W. Stewart, "The
+// efficient generation of random orthogonal matrices", 1980). Any lines can be made by themselves.
+void fill_orthogonal(const TensorInitial& initial, const tensor::TensorEntry& entry,
+                     const Stream& stream, std::uint64_t first, std::span<float> values) {
+  const std::uint64_t columns = entry.shape.back(), rows = entry.count / columns;
+  const bool wide = rows <= columns;
+  const std::size_t lines = std::min(rows, columns), length = std::max(rows, columns);
+  const std::size_t begin = wide ? first / length : 0;
+  const std::size_t end = wide ? (first + values.size() - 1) / length + 1 : lines;
+  std::vector<double> made((end - begin) * length), mirror(length);
+  for (std::size_t line = begin; line < end; ++line) made[(line - begin) * length + line] = 1;
+  for (std::size_t turn = 0; turn < lines; ++turn) {
+    double squares = 0;
+    for (std::size_t i = turn; i < length; ++i) {
+      mirror[i] = normal_number(stream, turn * length + i);
+      squares += mirror[i] * mirror[i];
+    }
+    const double sign = mirror[turn] < 0 ? -1 : 1, size = std::sqrt(squares);
+    const double half = squares + size * std::abs(mirror[turn]);  // half the mirror's square
+    mirror[turn] += sign * size;
+    for (std::size_t line = begin; line < end; ++line) {
+      double* to = made.data() + (line - begin) * length;
+      double along = 0;
+      for (std::size_t i = turn; i < length; ++i) along += to[i] * mirror[i];
+      for (std::size_t i = turn; i < length; ++i) to[i] -= along / half * mirror[i];
+      to[turn] *= -sign;
+    }
+  }
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const std::uint64_t at = first + k, row = at / columns, column = at % columns;
+    const double value = wide ? made[(row - begin) * length + column] : made[column * length + row];
+    values[k] = static_cast<float>(initial.initializer.first * value);
+  }
+}
+
 void fill_block(const Network& network, std::uint64_t seed, std::uint64_t first,
                 std::span<float> values) {
   const auto& tensors = network.layout().tensors();
@@ -154,8 +208,17 @@ void fill_block(const Network& network, std::uint64_t seed, std::uint64_t first,
     const auto index = static_cast<std::size_t>(tensor - tensors.begin());
     const std::uint64_t inside = first - tensor->offset;
     const std::size_t count = std::min<std::uint64_t>(values.size(), tensor->count - inside);
-    fill(draw_of(network.initial()[index]), seed, static_cast<std::uint32_t>(index), inside,
-         values.first(count));
+    const TensorInitial& initial = network.initial()[index];
+    if (initial.initializer.kind == Initializer::Kind::orthogonal) {
+      fill_orthogonal(initial, *tensor, {seed, static_cast<std::uint32_t>(index)}, inside,
+                      values.first(count));
+    } else {
+      fill(draw_of(initial), seed, static_cast<std::uint32_t>(index), inside, values.first(count));
+    }
+    const std::uint64_t ones_last = initial.ones_first + initial.ones_count;
+    for (std::size_t i = 0; i < count; ++i) {
+      if (inside + i >= initial.ones_first && inside + i < ones_last) values[i] = 1.0F;
+    }
     values = values.subspan(count);
     first += count;
   }

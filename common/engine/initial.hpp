@@ -15,8 +15,9 @@
 
 namespace entente::engine {
 
-// Parameters [first, first + values.size()) of the network's buffer. Parallel; allocates nothing.
-// Precondition: they lie within parameter_count().
+// Parameters [first, first + values.size()) of the network's buffer. Parallel; allocates nothing
+// but for orthogonal tensors, whose lines it makes in double. Precondition: they lie within
+// parameter_count().
 void initial_values(const Network& network, std::uint64_t seed, std::uint64_t first,
                     std::span<float> values);
 

@@ -55,6 +55,37 @@ struct Pooling {
   bool tiles = false;  // each element of the input is in exactly one window
 };
 
+// Activations that are not relu; `slope` is leaky_relu's for x < 0 and elu's alpha.
+enum class Curve : std::uint8_t { tanh, sigmoid, gelu, swish, elu, leaky_relu };
+
+// Each value is 0 with a probability, else times `scale`. Value i of a run is value first + i of
+// its row; its random number is a function of (key, stream, row, place) alone.
+template <class S>
+struct Drop {
+  std::uint32_t key[2] = {0, 0};
+  std::uint32_t stream = 0, row = 0;
+  std::uint32_t threshold = 0;  // 0 where the random number is below
+  S scale = 1;
+  std::size_t first = 0;
+};
+
+// A set of values that share a mean and a variance: `lines` of `length`, `stride` apart. gamma and
+// beta [length] or none.
+template <class S>
+struct NormalSet {
+  std::size_t lines = 0, length = 0, stride = 0;
+  S epsilon = 0;
+  const S* gamma = nullptr;
+  const S* beta = nullptr;
+};
+
+// Rows of channels with what belongs to each channel.
+template <class S>
+struct Columns {
+  std::size_t rows = 0, columns = 0;
+  const S* mean = nullptr;
+};
+
 // Stochastic gradient descent; `velocity` is null when momentum is zero.
 template <class S>
 struct SgdUpdate {
@@ -82,7 +113,51 @@ struct Kernels {
   // first in the window, line by line, takes it.
   void (*max_pool_gradient)(const Pooling&, Plane<const S> input, Plane<const S> output,
                             Plane<const S> output_gradient, Plane<S> input_gradient);
+  // The mean of what lies in the window; its gradient adds to input_gradient.
+  void (*average_pool)(const Pooling&, Plane<const S> input, Plane<S> output);
+  void (*average_pool_gradient)(const Pooling&, Plane<const S> output_gradient,
+                                Plane<S> input_gradient);
+  void (*multiply)(const S* from, S* to, std::size_t count);               // to *= from
+  void (*multiply_add)(const S* a, const S* b, S* to, std::size_t count);  // to += a * b
+  void (*scale)(S factor, S* values, std::size_t count);
+  void (*curve)(Curve curve, S slope, const S* input, S* output, std::size_t count);
+  // input_gradient = output_gradient * the derivative; they may be the same memory
+  void (*curve_gradient)(Curve curve, S slope, const S* input, const S* output,
+                         const S* output_gradient, S* input_gradient, std::size_t count);
+  void (*drop)(const Drop<S>&, const S* from, S* to, std::size_t count);
+  // y = gamma * (x - mean) * inverse + beta; inverse = 1 / sqrt(variance + epsilon); moments: mean,
+  // inverse. The gradient adds to gamma_gradient and beta_gradient [length] where there are any;
+  // input_gradient may be none.
+  void (*normalize)(const NormalSet<S>&, const S* x, S* y, S* moments);
+  void (*normalize_gradient)(const NormalSet<S>&, const S* moments, const S* x, const S* gradient,
+                             S* input_gradient, S* gamma_gradient, S* beta_gradient);
+  // sums[j] (+)= sum over rows of (values - mean)^2; of gradient * (values - mean).
+  void (*column_squares)(const Columns<S>&, const S* values, S* sums, bool accumulate);
+  void (*column_products)(const Columns<S>&, const S* gradient, const S* values, S* sums,
+                          bool accumulate);
+  // y = (x - mean) * factor + shift
+  void (*normalize_columns)(const Columns<S>&, const S* x, const S* factor, const S* shift, S* y);
+  // input_gradient = factor * (gradient - even - (x - mean) * slant)
+  void (*normalize_columns_gradient)(const Columns<S>&, const S* x, const S* gradient,
+                                     const S* factor, const S* even, const S* slant,
+                                     S* input_gradient);
+  // LSTM, one row's step: gates (input, forget, cell, output) before their activations become
+  // themselves; cell, its tanh, and the output. Backward: gates become the gradients before the
+  // activations; cell_gradient, by this step's cell, becomes that by the one before.
+  void (*lstm)(std::size_t units, S* gates, const S* cell_before, S* cell, S* squashed, S* output);
+  void (*lstm_gradient)(std::size_t units, S* gates, const S* cell_before, const S* squashed,
+                        const S* output_gradient, S* cell_gradient);
+  // GRU: gates (update, reset, candidate) from the input, `inner` the same from the state before;
+  // inner's candidate is kept. Backward: gates become the gradients before the activations, kept
+  // the gradient by inner's candidate; state_gradient the part that goes straight to the state
+  // before.
+  void (*gru)(std::size_t units, S* gates, const S* inner, const S* before, S* kept, S* output);
+  void (*gru_gradient)(std::size_t units, S* gates, const S* before, S* kept,
+                       const S* output_gradient, S* state_gradient);
   void (*softmax)(const S* logits, std::size_t classes, S* probabilities);
+  // input_gradient = probabilities * (output_gradient - their weighted mean); may be in place
+  void (*softmax_gradient)(const S* probabilities, const S* output_gradient, std::size_t classes,
+                           S* input_gradient);
   // The loss in nats, and gradient = scale * (softmax(logits) - one_hot(label)).
   S (*cross_entropy)(const S* logits, std::size_t classes, std::size_t label, S scale, S* gradient);
   bool (*all_finite)(const S* values, std::size_t count);

@@ -4,15 +4,12 @@
 #include "common/engine/operation.hpp"
 
 namespace entente::engine {
-namespace {
 
 // Rows whose distance is a large power of two would share few places in the first-level cache.
 std::size_t row_distance(std::size_t size) {
   const std::size_t rounded = (size + row_alignment - 1) / row_alignment * row_alignment;
   return rounded % 512 == 0 ? rounded + row_alignment : rounded;
 }
-
-}  // namespace
 
 std::size_t block_count(std::size_t rows) {
   return std::max((rows + block_rows_max - 1) / block_rows_max, std::min<std::size_t>(rows, 2));
@@ -39,10 +36,14 @@ Layout Layout::spread(const Extent& extent, std::size_t top, std::size_t left, s
   return layout;
 }
 
-bool Layout::is_tight() const {
+bool Layout::is_contiguous() const {
   const bool lines = extent.height == 1 || line == extent.width * extent.channels;
   const bool pixels = extent.width == 1 || pixel == extent.channels;
-  return origin == 0 && lines && pixels && row < extent.count() + 2 * row_alignment;
+  return origin == 0 && lines && pixels;
+}
+
+bool Layout::is_tight() const {
+  return is_contiguous() && row < extent.count() + 2 * row_alignment;
 }
 
 }  // namespace entente::engine

@@ -4,8 +4,13 @@
 // the object that travels, is averaged, hashed and stored. It is cheap to copy; all methods are
 // const and may be called from several threads, with a workspace each.
 //
-// Letters: n = rows of the batch, i = input values of one example, c = classes, p =
-// parameter_count().
+// Letters: n = rows of the batch, i = values of one example (all inputs together), q = positions of
+// the output (1, or the steps of a sequence), c = classes, p = parameter_count().
+//
+// Some parameters are state (BatchNormalization's moving statistics): they travel and are averaged
+// like all others, but are not learnt by gradients. Their gradient is zero; a training step finds
+// their next values and write_state puts them in place, after the optimiser's step and whatever
+// that did to them.
 //
 // Same parameters, batch and instruction set: the same bits, whatever the number of threads.
 #pragma once
@@ -27,11 +32,17 @@
 
 namespace entente::engine {
 
-// features [n, i] row after row, each as the input shape says (channels last); labels [n], below c.
+// A label of a position that does not count.
+inline constexpr std::uint32_t no_label = 0xffffffffU;
+
+// features [n, i] row after row: the inputs in order, each as its shape says (channels last). What
+// an Embedding reads are whole numbers (exact up to 2^24). labels [n, q], below c, or no_label.
+// `seed` decides what is random in a step (Dropout): another for each step.
 template <class S>
 struct BasicBatch {
   std::span<const S> features;
   std::span<const std::uint32_t> labels;
+  std::uint64_t seed = 0;
 };
 using Batch = BasicBatch<float>;
 using Batch64 = BasicBatch<double>;
@@ -43,13 +54,16 @@ class Network {
   // needs and what it gets), no softmax at the end, ENTENTE_ISA wrong.
   static Result<Network> compile(const Shape& input, const std::vector<LayerSpec>& layers,
                                  std::optional<Isa> isa = std::nullopt);
+  static Result<Network> compile(const GraphSpec& graph, std::optional<Isa> isa = std::nullopt);
 
   // Names, shapes and places of the parameters.
   const tensor::ParameterLayout& layout() const;
   std::uint64_t parameter_count() const { return layout().parameter_count(); }
-  const Shape& input_shape() const;
-  std::size_t input_count() const;  // i
-  std::size_t class_count() const;  // c
+  std::span<const InputSpec> inputs() const;
+  const Shape& input_shape() const;    // of the first input
+  std::size_t input_count() const;     // i
+  std::size_t class_count() const;     // c
+  std::size_t position_count() const;  // q
   Isa isa() const;
   // How each of the layout's tensors begins (see initial.hpp).
   std::span<const TensorInitial> initial() const;
@@ -59,18 +73,23 @@ class Network {
   Workspace make_workspace(std::size_t rows_max, Purpose purpose) const;
   std::uint64_t workspace_bytes(std::size_t rows_max, Purpose purpose) const;
 
-  // Mean cross-entropy of the batch in nats a row, and its gradient.
+  // Mean cross-entropy in nats over the positions that count (none: 0), and its gradient. A
+  // position does not count when its label is no_label or its step is masked.
   //   parameters  [p]
   //   gradient    [p], overwritten
   // Errors: invalid_argument - a size differs from the above, a label is not below c, a feature is
-  // NaN or infinite (the text names row and value), or the loss is: then the gradient means
-  // nothing.
+  // NaN, infinite or no token where one must be (the text names row and value), or the loss is not
+  // finite: then the gradient means nothing.
   Result<double> loss_and_gradient(std::span<const float> parameters, const Batch& batch,
                                    std::span<float> gradient, Workspace& workspace) const;
 
+  // Puts the state that the workspace's last loss_and_gradient found into `parameters` [p].
+  // Models without state: nothing happens.
+  void write_state(std::span<float> parameters, Workspace& workspace) const;
+
   // The probability of each class.
   //   features       [n, i]; n may be more than the workspace's rows: it goes through them in parts
-  //   probabilities  [n, c], overwritten
+  //   probabilities  [n, q, c], overwritten
   // Errors: invalid_argument - as above.
   Result<void> predict(std::span<const float> parameters, std::span<const float> features,
                        std::span<float> probabilities, Workspace& workspace) const;
@@ -82,12 +101,14 @@ class Network {
                                    std::span<double> gradient, Workspace64& workspace) const;
   Result<void> predict(std::span<const double> parameters, std::span<const double> features,
                        std::span<double> probabilities, Workspace64& workspace) const;
+  void write_state(std::span<double> parameters, Workspace64& workspace) const;
 
  private:
   struct Parts;
   explicit Network(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}
   template <class S>
   BasicWorkspace<S> make(std::size_t rows_max, Purpose purpose) const;
+  Result<void> check_labels(std::span<const std::uint32_t> labels) const;
   template <class S>
   Result<double> train(std::span<const S> parameters, const BasicBatch<S>& batch,
                        std::span<S> gradient, BasicWorkspace<S>& workspace) const;

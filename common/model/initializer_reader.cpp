@@ -6,7 +6,7 @@
 #include <limits>
 #include <string>
 
-#include "common/model/layer_reader.hpp"
+#include "common/model/fields.hpp"
 
 namespace entente::model {
 namespace {
@@ -21,7 +21,7 @@ struct Named {
   std::string_view class_name, short_name;
   Initializer value;  // parameters as Keras' defaults
 };
-constexpr std::array<Named, 13> initializers{{
+constexpr std::array<Named, 17> initializers{{
     {"GlorotUniform", "glorot_uniform", {Kind::scaled_uniform, 1, 0, Fan::average}},
     {"GlorotNormal", "glorot_normal", {Kind::scaled_truncated_normal, 1, 0, Fan::average}},
     {"HeUniform", "he_uniform", {Kind::scaled_uniform, 2, 0, Fan::in}},
@@ -30,17 +30,23 @@ constexpr std::array<Named, 13> initializers{{
     {"LecunNormal", "lecun_normal", {Kind::scaled_truncated_normal, 1, 0, Fan::in}},
     {"VarianceScaling", "variance_scaling", {Kind::scaled_truncated_normal, 1, 0, Fan::in}},
     {"RandomUniform", "random_uniform", {Kind::uniform, -0.05, 0.05, Fan::average}},
+    {"RandomUniform", "uniform", {Kind::uniform, -0.05, 0.05, Fan::average}},
+    {"RandomNormal", "normal", {Kind::normal, 0, 0.05, Fan::average}},
     {"RandomNormal", "random_normal", {Kind::normal, 0, 0.05, Fan::average}},
     {"TruncatedNormal", "truncated_normal", {Kind::truncated_normal, 0, 0.05, Fan::average}},
     {"Constant", "constant", {Kind::constant, 0, 0, Fan::average}},
+    {"Orthogonal", "orthogonal", {Kind::orthogonal, 1, 0, Fan::average}},
+    {"OrthogonalInitializer", "Orthogonal", {Kind::orthogonal, 1, 0, Fan::average}},
     {"Zeros", "zeros", {Kind::constant, 0, 0, Fan::average}},
     {"Ones", "ones", {Kind::constant, 1, 0, Fan::average}},
 }};
 
 std::string supported_names() {
   std::string text;
-  for (const Named& named : initializers)
-    text += (text.empty() ? "" : ", ") + std::string(named.class_name);
+  for (const Named& named : initializers) {
+    const std::string name(named.class_name);
+    if (!text.ends_with(name)) text += (text.empty() ? "" : ", ") + name;
+  }
   return text;
 }
 
@@ -82,6 +88,8 @@ void read_numbers(JsonReader& config, std::string_view class_name, Initializer& 
   if (class_name == "VarianceScaling") read_variance_scaling(config, value);
   if (class_name == "Constant")
     value.first = config.number_or("value", value.first, -number_max, number_max);
+  if (class_name.starts_with("Orthogonal"))
+    value.first = config.number_or("gain", value.first, -number_max, number_max);
   if (class_name == "RandomUniform") {
     value.first = config.number_or("minval", value.first, -number_max, number_max);
     value.second = config.number_or("maxval", value.second, value.first, number_max);

@@ -13,10 +13,15 @@
 
 namespace entente::model {
 
-// What one entry of `layers` says: an input shape, a layer, or (older files) both.
+// What one entry of `layers` says: an input shape, a layer, or (older files) both. Or (Keras 3,
+// behind an Embedding with mask_zero) the comparison of tokens with 0 that makes a mask: the engine
+// makes its own.
 struct LayerEntry {
+  std::string name;
   std::optional<engine::Shape> input;
   std::optional<engine::LayerSpec> layer;
+  bool compares = false;
+  const json::value* nodes = nullptr;  // inbound_nodes, where there are any
 };
 
 // `path` is the entry's: "model.config.layers[2]".
@@ -26,11 +31,5 @@ Result<LayerEntry> read_layer(const json::value& entry, const std::string& path)
 // [null, 28, 28, 1] without its first.
 // Errors: malformed.
 Result<engine::Shape> read_batch_shape(const json::value& value, const std::string& path);
-
-// "float32", or an object that means it, or null, or absent. Fails the reader otherwise.
-void require_float32(JsonReader& reader);
-
-// Asks for members that change nothing, so that they are not unknown.
-void pass_over(JsonReader& reader, std::initializer_list<std::string_view> names);
 
 }  // namespace entente::model

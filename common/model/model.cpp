@@ -4,31 +4,51 @@
 #include <optional>
 #include <utility>
 
+#include "common/model/fields.hpp"
+#include "common/model/functional.hpp"
 #include "common/model/layer_reader.hpp"
 
 namespace entente::model {
 namespace {
 
-// The entries of `layers` in order, into `model`.
-Result<void> read_layers(const json::array& layers, const std::string& path, ModelSpec& model) {
+// A Sequential's entries in order, into `graph`.
+Result<void> read_chain(const json::array& layers, const std::string& path,
+                        engine::GraphSpec& graph) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string place = path + "[" + std::to_string(i) + "]";
     auto entry = read_layer(layers[i], place);
     if (!entry) return entry.error();
     if (entry->input) {
-      if (i != 0 && !model.layers.empty()) {
+      if (i != 0 && !graph.layers.empty()) {
         return Error{Errc::malformed, place + ": an input shape behind the first layer"};
       }
-      if (i != 0 && *entry->input != model.input) {
+      if (i != 0 && *entry->input != graph.inputs.front().shape) {
         return Error{Errc::malformed, place + ": input shape " + engine::to_text(*entry->input) +
                                           " differs from the input layer's " +
-                                          engine::to_text(model.input)};
+                                          engine::to_text(graph.inputs.front().shape)};
       }
-      model.input = std::move(*entry->input);
+      graph.inputs = {{"input", std::move(*entry->input)}};
     }
-    if (entry->layer) model.layers.push_back(std::move(*entry->layer));
+    if (entry->layer) graph.layers.push_back(std::move(*entry->layer));
   }
   return ok();
+}
+
+Result<void> read_sequential(JsonReader& config, engine::GraphSpec& graph) {
+  const json::value* built = config.find("build_input_shape");
+  const json::array& layers = config.array("layers", 1, layers_max);
+  if (auto done = config.finish(); !done) return done.error();
+  if (auto read = read_chain(layers, config.path_of("layers"), graph); !read) return read.error();
+  if (graph.inputs.empty() && built != nullptr && !built->is_null()) {
+    auto shape = read_batch_shape(*built, config.path_of("build_input_shape"));
+    if (!shape) return shape.error();
+    graph.inputs = {{"input", std::move(*shape)}};
+  }
+  if (!graph.inputs.empty()) return ok();
+  return Error{Errc::malformed,
+               config.path_of("layers") +
+                   ": no input shape; put an InputLayer first (keras.Input(shape=...)), or build "
+                   "the model before writing it"};
 }
 
 }  // namespace
@@ -36,8 +56,9 @@ Result<void> read_layers(const json::array& layers, const std::string& path, Mod
 Result<ModelSpec> read_model(const json::value& document, std::string_view path) {
   JsonReader reader(document, std::string(path));
   const std::string class_name = reader.text("class_name");
-  if (!reader.failed() && class_name != "Sequential") {
-    reader.fail("class_name", "expected 'Sequential', saw '" + class_name + "'");
+  const bool functional = class_name == "Functional" || class_name == "Model";
+  if (!reader.failed() && !functional && class_name != "Sequential") {
+    reader.fail("class_name", "expected 'Sequential' or 'Functional', saw '" + class_name + "'");
   }
   pass_over(reader, {"module", "registered_name", "build_config", "compile_config", "keras_version",
                      "backend"});
@@ -47,24 +68,11 @@ Result<ModelSpec> read_model(const json::value& document, std::string_view path)
   ModelSpec model;
   model.document = document;
   model.name = config.text_or("name", "");
-  if (!config.boolean_or("trainable", true)) config.fail("trainable", "only true is supported");
+  require_flag(config, "trainable", true);
   require_float32(config);
-  const json::value* built = config.find("build_input_shape");
-  const json::array& layers = config.array("layers", 1, layers_max);
-  if (auto done = config.finish(); !done) return done.error();
-
-  if (auto read = read_layers(layers, config.path_of("layers"), model); !read) return read.error();
-  if (model.input.empty() && built != nullptr && !built->is_null()) {
-    auto shape = read_batch_shape(*built, config.path_of("build_input_shape"));
-    if (!shape) return shape.error();
-    model.input = std::move(*shape);
-  }
-  if (model.input.empty()) {
-    return Error{Errc::malformed,
-                 config.path_of("layers") +
-                     ": no input shape; put an InputLayer first (keras.Input(shape=...)), or build "
-                     "the model before writing it"};
-  }
+  auto read =
+      functional ? read_functional(config, model.graph) : read_sequential(config, model.graph);
+  if (!read) return read.error();
   return model;
 }
 
@@ -75,7 +83,7 @@ Result<ModelSpec> parse_model(std::string_view text, std::string_view path) {
 }
 
 Result<engine::Network> compile(const ModelSpec& model) {
-  auto network = engine::Network::compile(model.input, model.layers);
+  auto network = engine::Network::compile(model.graph);
   if (!network) return in_context("model", network.error());
   return network;
 }

@@ -3,18 +3,20 @@
 // Model descriptions as Keras writes them (`model.to_json()`, Keras 2 and 3), read into the
 // engine's layers.
 //
-// Supported: Sequential models of InputLayer, Dense, Conv2D, MaxPooling2D, Flatten, Activation,
-// ReLU and Softmax, channels last, float32, ending in softmax (alone or as the last Dense's
-// activation). Anything in the file that would change what the model computes or how it learns is
-// either honoured or an error with its place; what changes neither (names of modules, how it was
-// compiled, seeds of initialisers: the plan has its own) is passed over, by name. Unknown members
-// are errors.
+// Supported: Sequential and Functional models (several inputs, one output, no layer called twice)
+// of the layers that an error about an unknown one lists, channels last, float32, ending in softmax
+// (alone or as the last layer's activation). Anything in the file that would change what the model
+// computes or how it learns is either honoured or an error with its place; what changes neither
+// (names of modules, how it was compiled, seeds of initialisers: the plan has its own) is passed
+// over, by name. Unknown members are errors. Weights' names and shapes: engine/layers.hpp.
+//
+// Where Keras' behaviour differs between its versions: a mask ends at a layer that does not know
+// masks (as in Keras 3); PositionEmbedding is KerasHub's.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "common/base/json.hpp"
 #include "common/base/result.hpp"
@@ -27,8 +29,7 @@ inline constexpr std::size_t layers_max = 1000;
 
 struct ModelSpec {
   std::string name;
-  engine::Shape input;
-  std::vector<engine::LayerSpec> layers;
+  engine::GraphSpec graph;
   json::value document;  // as given: what a plan embeds
 };
 

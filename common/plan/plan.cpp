@@ -82,12 +82,21 @@ Result<void> check_plan(const Plan& plan) {
         " with evaluation.publish = \"per-participant\", saw " + std::to_string(plan.rules.cohort));
   }
   const engine::Shape shape = plan.data.input_shape();
-  if (plan.model.input != shape) {
+  if (plan.model.graph.inputs.size() != 1) {
+    return wrong("model: expected one input, saw " +
+                 std::to_string(plan.model.graph.inputs.size()));
+  }
+  if (plan.model.graph.inputs.front().shape != shape) {
     return wrong("model: expected an input of " + engine::to_text(shape) +
-                 " as the data have, saw " + engine::to_text(plan.model.input));
+                 " as the data have, saw " +
+                 engine::to_text(plan.model.graph.inputs.front().shape));
   }
   const auto network = model::compile(plan.model);
   if (!network) return wrong("model: " + network.error().detail);
+  if (network->position_count() != 1) {
+    return wrong("model: expected one prediction for each example, saw " +
+                 std::to_string(network->position_count()));
+  }
   if (network->class_count() != plan.data.classes.size()) {
     return wrong("model: expected " + std::to_string(plan.data.classes.size()) +
                  " outputs as the data have classes, saw " +

@@ -8,6 +8,7 @@
 
 #include "common/base/assert.hpp"
 #include "common/base/bytes.hpp"
+#include "common/base/random.hpp"
 #include "common/crypto/hash.hpp"
 #include "common/engine/metrics.hpp"
 
@@ -15,6 +16,8 @@ namespace entente::participant::training {
 namespace {
 
 constexpr std::size_t evaluation_rows = 256;  // at once
+// Of the training's seed: the numbers behind 2^32 are not epochs.
+constexpr std::uint64_t dropout_stream = std::uint64_t{1} << 40U;
 
 std::uint64_t seed_of(std::string_view purpose, const plan::Plan& plan, const std::string& place,
                       std::string_view participant) {
@@ -31,10 +34,10 @@ class BatchBuffer {
       : dataset_(dataset), features_(rows_max * dataset.feature_count()), labels_(rows_max) {}
 
   // Precondition: at most rows_max rows. Valid until the next call.
-  engine::Batch gather(std::span<const std::uint32_t> rows) {
-    dataset_.gather(rows, features_, labels_);
+  engine::Batch gather(std::span<const std::uint32_t> rows, std::uint64_t seed = 0) {
+    dataset_.gather(rows, {features_, labels_, {}});
     return {std::span<const float>(features_).first(rows.size() * dataset_.feature_count()),
-            std::span<const std::uint32_t>(labels_).first(rows.size())};
+            std::span<const std::uint32_t>(labels_).first(rows.size()), seed};
   }
 
  private:
@@ -69,6 +72,7 @@ class Trainer {
         workspace_(setting.network.make_workspace(batch_rows(setting, rows.size()),
                                                   engine::Purpose::training)),
         batches_(std::move(rows), setting.plan.training.batch_size, seed),
+        seeds_(seed, dropout_stream),
         optimizer_(std::move(optimizer)),
         parameters_(setting.network.parameter_count()),
         gradient_(setting.network.parameter_count()) {}
@@ -84,10 +88,12 @@ class Trainer {
     for (auto rows = batches_.next(); !rows.empty(); rows = batches_.next()) {
       if (stop && stop()) return stopped();
       const auto batch_loss = setting_.network.loss_and_gradient(
-          parameters_.values(), batch_.gather(rows), gradient_.values(), workspace_);
+          parameters_.values(), batch_.gather(rows, seeds_.next64()), gradient_.values(),
+          workspace_);
       if (!batch_loss) return batch_loss.error();
       loss += *batch_loss * static_cast<double>(rows.size());
       optimizer_.step(gradient_.values(), parameters_.values());
+      setting_.network.write_state(parameters_.values(), workspace_);
     }
     return loss / static_cast<double>(row_count_);
   }
@@ -98,6 +104,7 @@ class Trainer {
   BatchBuffer batch_;
   engine::Workspace workspace_;
   data::Batches batches_;
+  Random seeds_;  // of each step's own randomness
   engine::Optimizer optimizer_;
   tensor::ParameterBuffer parameters_;
   tensor::ParameterBuffer gradient_;

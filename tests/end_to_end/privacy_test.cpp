@@ -81,7 +81,7 @@ struct Rows {
     std::vector<float> features(dataset.feature_count());
     std::vector<std::uint32_t> label(1);
     for (std::uint32_t row = 0; row < dataset.rows(); ++row) {
-      dataset.gather(std::span(&row, 1), features, label);
+      dataset.gather(std::span(&row, 1), {features, label, {}});
       std::string bytes(features.size() * sizeof(float), '\0');
       std::memcpy(bytes.data(), features.data(), bytes.size());
       add(std::move(bytes), sizeof(float));

@@ -26,6 +26,22 @@ void add(const S* __restrict from, S* __restrict to, std::size_t count) {
 }
 
 template <class S>
+void multiply(const S* __restrict from, S* __restrict to, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] *= from[i];
+}
+
+template <class S>
+void multiply_add(const S* __restrict a, const S* __restrict b, S* __restrict to,
+                  std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] += a[i] * b[i];
+}
+
+template <class S>
+void scale(S factor, S* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) values[i] *= factor;
+}
+
+template <class S>
 struct Four {
   typedef S type __attribute__((vector_size(4 * sizeof(S))));
   static type get(const S* from) {

@@ -3,9 +3,12 @@
 // The kernel table of one instruction set: compiled once for each, with ENTENTE_KERNELS set to its
 // name.
 #include "common/engine/kernels.hpp"
+#include "common/engine/kernels/curves.hpp"
 #include "common/engine/kernels/elementwise.hpp"
+#include "common/engine/kernels/normalization.hpp"
 #include "common/engine/kernels/pooling.hpp"
 #include "common/engine/kernels/product.hpp"
+#include "common/engine/kernels/recurrent.hpp"
 
 namespace entente::engine {
 namespace {
@@ -22,7 +25,26 @@ constexpr Kernels<S> table() {
   kernels.add = &add<S>;
   kernels.max_pool = &max_pool<S>;
   kernels.max_pool_gradient = &max_pool_gradient<S>;
+  kernels.average_pool = &average_pool<S>;
+  kernels.average_pool_gradient = &average_pool_gradient<S>;
+  kernels.multiply = &multiply<S>;
+  kernels.multiply_add = &multiply_add<S>;
+  kernels.scale = &scale<S>;
+  kernels.curve = &curve<S>;
+  kernels.curve_gradient = &curve_gradient<S>;
+  kernels.drop = &drop<S>;
+  kernels.normalize = &normalize<S>;
+  kernels.normalize_gradient = &normalize_gradient<S>;
+  kernels.column_squares = &column_squares<S>;
+  kernels.column_products = &column_products<S>;
+  kernels.normalize_columns = &normalize_columns<S>;
+  kernels.normalize_columns_gradient = &normalize_columns_gradient<S>;
+  kernels.lstm = &lstm<S>;
+  kernels.lstm_gradient = &lstm_gradient<S>;
+  kernels.gru = &gru<S>;
+  kernels.gru_gradient = &gru_gradient<S>;
   kernels.softmax = &softmax<S>;
+  kernels.softmax_gradient = &softmax_gradient<S>;
   kernels.cross_entropy = &cross_entropy<S>;
   kernels.all_finite = &all_finite<S>;
   kernels.sgd = &sgd<S>;

@@ -120,6 +120,50 @@ void spread_to_windows(const Pooling& pooling, Plane<const S> input, Plane<const
 }
 
 template <class S>
+void average_pool(const Pooling& pooling, Plane<const S> input, Plane<S> output) {
+  for (std::size_t oy = 0; oy < pooling.output_height; ++oy) {
+    const Covered y =
+        covered(oy, pooling.step_y, pooling.top, pooling.window_height, pooling.input_height);
+    for (std::size_t ox = 0; ox < pooling.output_width; ++ox) {
+      const Covered x =
+          covered(ox, pooling.step_x, pooling.left, pooling.window_width, pooling.input_width);
+      S* to = output.data + oy * output.line + ox * output.pixel;
+      for (std::size_t c = 0; c < pooling.channels; ++c) to[c] = S{0};
+      for (std::size_t dy = 0; dy < y.count; ++dy) {
+        for (std::size_t dx = 0; dx < x.count; ++dx) {
+          const S* from = input.data + (y.first + dy) * input.line + (x.first + dx) * input.pixel;
+          for (std::size_t c = 0; c < pooling.channels; ++c) to[c] += from[c];
+        }
+      }
+      const S share = S{1} / static_cast<S>(y.count * x.count);
+      for (std::size_t c = 0; c < pooling.channels; ++c) to[c] *= share;
+    }
+  }
+}
+
+template <class S>
+void average_pool_gradient(const Pooling& pooling, Plane<const S> output_gradient,
+                           Plane<S> input_gradient) {
+  for (std::size_t oy = 0; oy < pooling.output_height; ++oy) {
+    const Covered y =
+        covered(oy, pooling.step_y, pooling.top, pooling.window_height, pooling.input_height);
+    for (std::size_t ox = 0; ox < pooling.output_width; ++ox) {
+      const Covered x =
+          covered(ox, pooling.step_x, pooling.left, pooling.window_width, pooling.input_width);
+      const S* from = output_gradient.data + oy * output_gradient.line + ox * output_gradient.pixel;
+      const S share = S{1} / static_cast<S>(y.count * x.count);
+      for (std::size_t dy = 0; dy < y.count; ++dy) {
+        for (std::size_t dx = 0; dx < x.count; ++dx) {
+          S* to = input_gradient.data + (y.first + dy) * input_gradient.line +
+                  (x.first + dx) * input_gradient.pixel;
+          for (std::size_t c = 0; c < pooling.channels; ++c) to[c] += share * from[c];
+        }
+      }
+    }
+  }
+}
+
+template <class S>
 void max_pool_gradient(const Pooling& pooling, Plane<const S> input, Plane<const S> output,
                        Plane<const S> output_gradient, Plane<S> input_gradient) {
   if (pooling.tiles) {

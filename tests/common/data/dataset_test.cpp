@@ -29,7 +29,7 @@ Rows all_rows(const Dataset& dataset) {
   std::iota(rows.begin(), rows.end(), 0U);
   Rows all{std::vector<float>(rows.size() * dataset.feature_count()),
            std::vector<std::uint32_t>(rows.size())};
-  dataset.gather(rows, all.features, all.labels);
+  dataset.gather(rows, {all.features, all.labels, {}});
   return all;
 }
 

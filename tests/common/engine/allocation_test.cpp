@@ -11,7 +11,7 @@
 #include "common/engine/loss.hpp"
 #include "common/engine/network.hpp"
 #include "common/engine/optimizer.hpp"
-#include "tests/common/engine/networks.hpp"
+#include "tests/common/engine/checks.hpp"
 
 // The C library's allocator under its own name; sanitizers have one of their own.
 #if defined(__GLIBC__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
@@ -69,25 +69,27 @@ namespace entente::engine {
 namespace {
 
 // Allocations of `steps` steps and predictions, after one of each that may make threads.
-std::size_t allocations_of_steps(const Shape& input, const std::vector<LayerSpec>& layers,
-                                 std::size_t threads) {
+std::size_t allocations_of_steps(const GraphSpec& graph, std::size_t threads) {
   const Threads set(threads);
-  const Network network = network_of(input, layers);
+  const Network network = Network::compile(graph).value();
+  const std::size_t positions = network.position_count();
   std::vector<float> parameters(network.parameter_count()), gradient(parameters.size()),
-      probabilities(50 * 10);
+      probabilities(50 * 10 * positions);
   initial_values(network, 1, 0, parameters);
-  const auto features = random_values<float>(50 * network.input_count(), 1);
-  const auto labels = random_labels(50, 10, 1);
+  const std::vector<double> random = random_features(graph, 50, 1);
+  const std::vector<float> features(random.begin(), random.end());
+  const auto labels = random_labels(50 * positions, 10, 1);
   Workspace workspace = network.make_workspace(50, Purpose::training);
   Optimizer optimizer =
       Optimizer::make(Sgd{0.01, 0.9, false}, parameters.size(), network.isa()).value();
   const auto step = [&](std::size_t rows) {
     const Batch batch{std::span(features).first(rows * network.input_count()),
-                      std::span(labels).first(rows)};
+                      std::span(labels).first(rows * positions), rows};
     const bool fine =
         network.loss_and_gradient(parameters, batch, gradient, workspace).has_value() &&
         network.predict(parameters, features, probabilities, workspace).has_value();
     optimizer.step(gradient, parameters);
+    network.write_state(parameters, workspace);
     return fine;
   };
   BOOST_TEST_REQUIRE(step(50));
@@ -115,6 +117,9 @@ std::size_t allocations_of_updates(OptimizerSpec spec) {
   return allocations;
 }
 
+const GraphSpec mlp = graph_of({784}, mlp_layers());
+const GraphSpec cnn = graph_of({28, 28, 1}, cnn_layers());
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(allocations_of_a_step)
@@ -138,8 +143,8 @@ BOOST_AUTO_TEST_CASE(the_counter_counts) {
 }
 
 BOOST_AUTO_TEST_CASE(a_step_allocates_nothing_on_one_thread) {
-  BOOST_TEST(allocations_of_steps({784}, mlp_layers(), 1) == 0U);
-  BOOST_TEST(allocations_of_steps({28, 28, 1}, cnn_layers(), 1) == 0U);
+  for (const GraphSpec& graph : {mlp, cnn, tagger(), decoder(), residual_network()})
+    BOOST_TEST(allocations_of_steps(graph, 1) == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(no_loss_allocates) {
@@ -167,10 +172,10 @@ BOOST_AUTO_TEST_CASE(no_loss_allocates) {
 // that it takes at times.
 BOOST_AUTO_TEST_CASE(on_two_threads_only_the_pool_allocates_and_hardly_ever) {
 #ifndef ENTENTE_PARALLEL_STD_THREAD
-  const std::size_t mlp = allocations_of_steps({784}, mlp_layers(), 2);
-  const std::size_t cnn = allocations_of_steps({28, 28, 1}, cnn_layers(), 2);
-  BOOST_TEST(mlp <= 10U);
-  BOOST_TEST(cnn <= 10U);
+  for (const GraphSpec& graph : {mlp, cnn, tagger(), decoder(), residual_network()}) {
+    const std::size_t seen = allocations_of_steps(graph, 2);
+    BOOST_TEST(seen <= 10U);
+  }
 #endif
 }
 

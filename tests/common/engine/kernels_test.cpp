@@ -224,6 +224,30 @@ BOOST_AUTO_TEST_CASE(softmax_and_cross_entropy_agree_with_the_c_library_in_doubl
   }
 }
 
+// Number k of a row is word k % 4 of philox(key, (k / 4, row, layer, 1)), from wherever one begins.
+BOOST_AUTO_TEST_CASE(what_is_dropped_is_a_function_of_seed_layer_row_and_place) {
+  for (const Isa isa : supported_isas()) {
+    Drop<float> drop;
+    drop.key[0] = 5;
+    drop.key[1] = 6;
+    drop.stream = 7;
+    drop.row = 8;
+    drop.threshold = 0x60000000U;
+    drop.scale = 1.5F;
+    const std::vector<float> from(200, 2.0F);
+    for (const std::size_t first : {0U, 1U, 63U, 64U, 150U}) {
+      std::vector<float> to(200 - first);
+      drop.first = first;
+      kernels_of<float>(isa).drop(drop, from.data() + first, to.data(), to.size());
+      for (std::size_t i = 0; i < to.size(); ++i) {
+        const auto k = static_cast<std::uint32_t>(first + i);
+        const std::uint32_t random = philox({5, 6}, {k / 4, 8, 7, 1})[k % 4];
+        BOOST_TEST(to[i] == (random < drop.threshold ? 0.0F : 3.0F));
+      }
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_class_as_unlikely_as_can_be_still_has_a_finite_loss) {
   for (const Isa isa : supported_isas()) {
     const std::vector<float> logits{0.0F, 1000.0F};

@@ -50,9 +50,9 @@ BOOST_AUTO_TEST_CASE(the_fedavg_papers_network_has_its_1663370_parameters) {
 }
 
 BOOST_AUTO_TEST_CASE(layers_that_do_not_fit_are_refused_with_name_need_and_what_they_get) {
-  BOOST_TEST(
-      error_of({8, 8, 1}, {head}) ==
-      "layer 'head': Dense needs a flat input, but gets (8, 8, 1); put a Flatten layer before it");
+  BOOST_TEST(error_of({8, 8, 1}, {head}) ==
+             "layer 'head': softmax needs a row, or a sequence of rows, of at least 2 classes, but "
+             "gets (8, 8, 3)");
   BOOST_TEST(error_of({64}, {convolution("c", 4, {3, 3}, Padding::same), flatten(), head}) ==
              "layer 'c': needs an image (height, width, channels), but gets (64)");
   BOOST_TEST(error_of({2, 8, 1}, {convolution("c", 4, {3, 3}, Padding::valid), flatten(), head}) ==
@@ -65,10 +65,9 @@ BOOST_AUTO_TEST_CASE(layers_that_do_not_fit_are_refused_with_name_need_and_what_
              "layer 'c': filters is 0; expected 1 to 16777216");
   BOOST_TEST(error_of({4}, {dense("d", 0), head}) ==
              "layer 'd': units is 0; expected 1 to 16777216");
-  BOOST_TEST(error_of({4}, {head, dense("d", 4)}) ==
-             "layer 'd': stands behind softmax, which must be the end");
   BOOST_TEST(error_of({4}, {dense("d", 1, Activation::softmax)}) ==
-             "layer 'd': softmax needs a flat row of at least 2 classes, but gets (1)");
+             "layer 'd': softmax needs a row, or a sequence of rows, of at least 2 classes, but "
+             "gets (1)");
 }
 
 BOOST_AUTO_TEST_CASE(a_network_must_have_an_input_parameters_and_softmax_at_the_end) {

@@ -76,6 +76,47 @@ inline std::vector<LayerSpec> cnn_layers() {
           dense("four", 10, Activation::softmax)};
 }
 
+// A layer of its own inputs; without any it reads the one before it.
+inline LayerSpec layer(std::string name, LayerKind kind, std::vector<std::string> inputs = {}) {
+  return {std::move(name), std::move(kind), std::move(inputs)};
+}
+
+// Tokens to one class for each step.
+inline GraphSpec tagger() {
+  Recurrent lstm;
+  lstm.units = 24;
+  lstm.return_sequences = true;
+  return {{{"words", {12}}},
+          {layer("embed", Embedding{40, 16, true}), layer("one", lstm), layer("two", lstm),
+           dense("three", 16, Activation::relu), dense("four", 10, Activation::softmax)}};
+}
+
+// A decoder of one block, causal, with dropout.
+inline GraphSpec decoder() {
+  MultiHeadAttention attention;
+  attention.heads = 4;
+  attention.key_size = 8;
+  attention.causal = true;
+  return {{{"words", {30}}},
+          {layer("embed", Embedding{40, 32}), layer("place", PositionEmbedding{30, true}),
+           layer("drop", Dropout{0.1}), layer("n1", LayerNormalization{}),
+           layer("attend", attention, {"n1", "n1"}), layer("x1", Add{}, {"drop", "attend"}),
+           layer("n2", LayerNormalization{}), dense("up", 64, Activation::gelu), dense("down", 32),
+           layer("x2", Add{}, {"x1", "down"}), layer("n3", LayerNormalization{}),
+           dense("out", 10, Activation::softmax)}};
+}
+
+// A residual block with batch normalisation.
+inline GraphSpec residual_network() {
+  return {{{"image", {12, 12, 3}}},
+          {convolution("a", 8, {3, 3}, Padding::same), layer("n1", BatchNormalization{}),
+           layer("r1", ActivationLayer{Activation::relu}),
+           convolution("b", 8, {3, 3}, Padding::same), layer("n2", BatchNormalization{}),
+           layer("x", Add{}, {"r1", "n2"}), layer("r2", ActivationLayer{Activation::relu}),
+           layer("pool", GlobalPooling{GlobalPooling::Kind::average, 2, false}),
+           dense("out", 10, Activation::softmax)}};
+}
+
 inline Network network_of(const Shape& input, const std::vector<LayerSpec>& layers,
                           std::optional<Isa> isa = std::nullopt) {
   return Network::compile(input, layers, isa).value();

@@ -39,7 +39,7 @@ std::vector<float> train(const Plan& plan, const engine::Network& network,
   for (std::uint32_t epoch = 0; epoch < plan.training.local_epochs; ++epoch) {
     batches.start_epoch(epoch);
     for (auto batch = batches.next(); !batch.empty(); batch = batches.next()) {
-      dataset.gather(batch, features, labels);
+      dataset.gather(batch, {features, labels, {}});
       const engine::Batch seen{std::span(features).first(batch.size() * dataset.feature_count()),
                                std::span(labels).first(batch.size())};
       BOOST_REQUIRE(network.loss_and_gradient(parameters, seen, gradient, workspace));
@@ -56,7 +56,7 @@ double accuracy(const engine::Network& network, const data::Dataset& dataset,
   std::iota(rows.begin(), rows.end(), 0U);
   std::vector<float> features(rows.size() * dataset.feature_count());
   std::vector<std::uint32_t> labels(rows.size());
-  dataset.gather(rows, features, labels);
+  dataset.gather(rows, {features, labels, {}});
   std::vector<float> probabilities(rows.size() * network.class_count());
   auto workspace = network.make_workspace(64, engine::Purpose::inference);
   BOOST_REQUIRE(network.predict(parameters, features, probabilities, workspace));

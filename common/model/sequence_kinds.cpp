@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "common/model/fields.hpp"
+#include "common/model/layer_kinds.hpp"
+
+namespace entente::model {
+namespace {
+
+using engine::Activation;
+using engine::Recurrent;
+
+Result<engine::LayerKind> read_recurrent(JsonReader& config, Recurrent::Cell cell) {
+  Recurrent layer;
+  layer.cell = cell;
+  layer.units = read_size(config, "units");
+  layer.activation = read_activation(config, "activation", Activation::tanh);
+  if (cell != Recurrent::Cell::simple &&
+      read_activation(config, "recurrent_activation", Activation::sigmoid) != Activation::sigmoid)
+    config.fail("recurrent_activation", "only 'sigmoid' is supported");
+  layer.use_bias = config.boolean_or("use_bias", true);
+  layer.return_sequences = config.boolean_or("return_sequences", false);
+  layer.go_backwards = config.boolean_or("go_backwards", false);
+  if (cell == Recurrent::Cell::lstm)
+    layer.unit_forget_bias = config.boolean_or("unit_forget_bias", true);
+  if (cell == Recurrent::Cell::gru) require_flag(config, "reset_after", true);
+  for (const std::string_view flag :
+       {"return_state", "stateful", "time_major", "zero_output_for_mask"})
+    require_flag(config, flag, false);
+  require_number(config, "dropout", 0);
+  require_number(config, "recurrent_dropout", 0);
+  pass_over(config, {"implementation", "unroll", "seed", "use_cudnn"});
+  require_plain(config, {"kernel", "recurrent", "bias"});
+  if (auto read = take_initializer(config, "kernel_initializer", layer.kernel_initializer); !read)
+    return read.error();
+  if (auto read = take_initializer(config, "recurrent_initializer", layer.recurrent_initializer);
+      !read)
+    return read.error();
+  if (auto read = take_initializer(config, "bias_initializer", layer.bias_initializer); !read)
+    return read.error();
+  return layer;
+}
+
+engine::Bidirectional::Merge read_merge(JsonReader& config) {
+  using Merge = engine::Bidirectional::Merge;
+  const std::string name = config.text_or("merge_mode", "concat");
+  if (name == "sum") return Merge::sum;
+  if (name == "mul") return Merge::multiply;
+  if (name == "ave") return Merge::average;
+  if (name != "concat")
+    config.fail("merge_mode", "expected 'concat', 'sum', 'mul' or 'ave', saw '" + name + "'");
+  return Merge::concatenate;
+}
+
+}  // namespace
+
+Result<engine::LayerKind> read_embedding(JsonReader& config) {
+  engine::Embedding layer;
+  layer.vocabulary = read_size(config, "input_dim");
+  layer.size = read_size(config, "output_dim");
+  layer.mask_zero = config.boolean_or("mask_zero", false);
+  pass_over(config, {"input_length", "sparse"});
+  require_null(config, {"weights"});
+  require_plain(config, {"embeddings"});
+  if (auto read = take_initializer(config, "embeddings_initializer", layer.initializer); !read)
+    return read.error();
+  return layer;
+}
+
+// KerasHub's and KerasNLP's: the embeddings alone, which an Add joins to the tokens'.
+Result<engine::LayerKind> read_position_embedding(JsonReader& config) {
+  engine::PositionEmbedding layer;
+  layer.steps = read_size(config, "sequence_length");
+  require_null(config, {"hierarchical_alpha"});
+  if (auto read = take_initializer(config, "initializer", layer.initializer); !read)
+    return read.error();
+  return layer;
+}
+
+Result<engine::LayerKind> read_simple_rnn(JsonReader& config) {
+  return read_recurrent(config, Recurrent::Cell::simple);
+}
+Result<engine::LayerKind> read_lstm(JsonReader& config) {
+  return read_recurrent(config, Recurrent::Cell::lstm);
+}
+Result<engine::LayerKind> read_gru(JsonReader& config) {
+  return read_recurrent(config, Recurrent::Cell::gru);
+}
+
+Result<engine::LayerKind> read_bidirectional(JsonReader& config) {
+  engine::Bidirectional layer;
+  layer.merge = read_merge(config);
+  require_null(config, {"backward_layer"});
+  JsonReader inner = config.object("layer");
+  const std::string class_name = inner.text("class_name");
+  pass_over(inner, {"module", "registered_name", "build_config", "name"});
+  JsonReader inner_config = inner.object("config");
+  if (auto done = inner.finish(); !done) return done.error();
+  const bool known = class_name == "LSTM" || class_name == "GRU" || class_name == "SimpleRNN";
+  if (!known) {
+    return Error{Errc::malformed, inner.path_of("class_name") +
+                                      ": expected 'LSTM', 'GRU' or "
+                                      "'SimpleRNN', saw '" +
+                                      class_name + "'"};
+  }
+  pass_over(inner_config, {"name"});
+  require_flag(inner_config, "trainable", true);
+  require_float32(inner_config);
+  const auto read = reader_of(class_name)(inner_config);
+  if (!read) return read.error();
+  if (auto done = inner_config.finish(); !done) return done.error();
+  layer.layer = std::get<Recurrent>(*read);
+  return layer;
+}
+
+Result<engine::LayerKind> read_attention(JsonReader& config) {
+  engine::MultiHeadAttention layer;
+  layer.heads = read_size(config, "num_heads");
+  layer.key_size = read_size(config, "key_dim");
+  layer.value_size = read_size_or(config, "value_dim", 0);
+  layer.use_bias = config.boolean_or("use_bias", true);
+  require_number(config, "dropout", 0);
+  const json::value* outputs = config.find("output_shape");
+  if (outputs != nullptr && !outputs->is_null())
+    layer.outputs = read_single(config, "output_shape");
+  const json::value* axes = config.find("attention_axes");
+  if (axes != nullptr && !axes->is_null() && read_single(config, "attention_axes") != 1)
+    config.fail("attention_axes", "only 1 is supported");
+  pass_over(config,
+            {"query_shape", "key_shape", "value_shape", "flash_attention", "seed", "use_gate"});
+  require_flag(config, "use_gate", false);
+  require_plain(config, {"kernel", "bias"});
+  if (auto read = take_initializer(config, "kernel_initializer", layer.kernel_initializer); !read)
+    return read.error();
+  if (auto read = take_initializer(config, "bias_initializer", layer.bias_initializer); !read)
+    return read.error();
+  return layer;
+}
+
+}  // namespace entente::model

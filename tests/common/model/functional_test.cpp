@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Functional models and layers of text, as Keras 2 and Keras 3 write them.
+#include <boost/test/unit_test.hpp>
+#include <string>
+
+#include "common/model/model.hpp"
+
+namespace entente::model {
+namespace {
+
+// A Keras 3 tensor that `layer` has made.
+std::string tensor(const std::string& layer) {
+  return R"({"class_name":"__keras_tensor__","config":{"shape":[null,4],"dtype":"float32",)"
+         R"("keras_history":[")" +
+         layer + R"(",0,0]}})";
+}
+std::string layer(const std::string& class_name, const std::string& name, const std::string& config,
+                  const std::string& nodes) {
+  return R"({"module":"keras.layers","class_name":")" + class_name + R"(","config":{"name":")" +
+         name + R"(","trainable":true)" + (config.empty() ? "" : ",") + config +
+         R"(},"registered_name":null,"name":")" + name + R"(","inbound_nodes":)" + nodes + "}";
+}
+std::string input(const std::string& name, const std::string& shape,
+                  const std::string& dtype = "float32") {
+  return R"({"class_name":"InputLayer","config":{"batch_shape":)" + shape + R"(,"dtype":")" +
+         dtype + R"(","sparse":false,"name":")" + name + R"("},"name":")" + name +
+         R"(","inbound_nodes":[]})";
+}
+std::string called(const std::string& arguments, const std::string& named = "{}") {
+  return R"([{"args":[)" + arguments + R"(],"kwargs":)" + named + "}]";
+}
+std::string model_of(const std::string& layers, const std::string& inputs,
+                     const std::string& outputs) {
+  return R"({"module":"keras.src.models.functional","class_name":"Functional","config":{"name":)"
+         R"("m","trainable":true,"layers":[)" +
+         layers + R"(],"input_layers":)" + inputs + R"(,"output_layers":)" + outputs + "}}";
+}
+std::string error_of(const std::string& text) {
+  const auto model = parse_model(text);
+  if (!model) return model.error().detail;
+  const auto network = compile(*model);
+  return network ? "accepted" : network.error().detail;
+}
+bool says(const std::string& text, std::string_view part) {
+  BOOST_TEST_INFO(text);
+  return text.find(part) != std::string::npos;
+}
+const std::string head = R"("units":3,"activation":"softmax")";
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(functional_models)
+
+// Layers out of order, as Keras may write them, and two inputs.
+BOOST_AUTO_TEST_CASE(a_keras_3_graph_of_two_inputs_is_put_in_order) {
+  const std::string text = model_of(
+      layer("Dense", "out", head, called(tensor("cat"))) + "," + input("b", "[null,2]") + "," +
+          input("a", "[null,4]") + "," +
+          layer("Concatenate", "cat", R"("axis":-1)",
+                called("[" + tensor("sum") + "," + tensor("b") + "]")) +
+          "," + layer("Dense", "one", R"("units":4,"activation":"gelu")", called(tensor("a"))) +
+          "," + layer("Add", "sum", "", called("[" + tensor("a") + "," + tensor("one") + "]")),
+      R"([["a",0,0],["b",0,0]])", R"([["out",0,0]])");
+  const auto model = parse_model(text);
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  BOOST_TEST(model->graph.inputs[0].name == "a");
+  BOOST_TEST(model->graph.layers.back().name == "out");
+  const auto network = compile(*model);
+  BOOST_TEST_REQUIRE(network.has_value(), (network ? "" : network.error().detail));
+  BOOST_TEST(network->input_count() == 6U);
+  BOOST_TEST(network->parameter_count() == 20U + 6 * 3 + 3);
+}
+
+BOOST_AUTO_TEST_CASE(a_keras_2_graph_names_its_inputs_in_lists) {
+  const std::string text = model_of(
+      R"({"class_name":"InputLayer","config":{"batch_input_shape":[null,5,4],"dtype":"float32",)"
+      R"("sparse":false,"ragged":false,"name":"in"},"name":"in","inbound_nodes":[]},)" +
+          layer("MultiHeadAttention", "att",
+                R"("num_heads":2,"key_dim":3,"value_dim":3,"dropout":0.0,"use_bias":true,)"
+                R"("output_shape":null,"attention_axes":[1],"query_shape":[null,5,4],)"
+                R"("kernel_regularizer":null)",
+                R"([[["in",0,0,{"value":["in",0,0],"use_causal_mask":true}]]])") +
+          "," + layer("Add", "add", "", R"([[["in",0,0,{}],["att",0,0,{}]]])") + "," +
+          layer("GlobalAveragePooling1D", "pool",
+                R"("data_format":"channels_last","keepdims":false)", R"([[["add",0,0,{}]]])") +
+          "," + layer("Dense", "out", head, R"([[["pool",0,0,{}]]])"),
+      R"([["in",0,0]])", R"([["out",0,0]])");
+  const auto model = parse_model(text);
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  const auto& attention = std::get<engine::MultiHeadAttention>(model->graph.layers[0].kind);
+  BOOST_TEST(attention.causal);
+  BOOST_TEST((model->graph.layers[0].inputs == std::vector<std::string>{"in", "in"}));
+  BOOST_TEST(error_of(text) == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(the_comparison_that_keras_3_makes_a_mask_with_is_passed_over) {
+  const std::string lstm =
+      R"("units":5,"return_sequences":true,"go_backwards":false,"stateful":false,"unroll":false,)"
+      R"("activation":"tanh","recurrent_activation":"sigmoid","use_bias":true,"recurrent_initializer":)"
+      R"({"module":"keras.initializers","class_name":"Orthogonal","config":{"gain":1.0,"seed":null},)"
+      R"("registered_name":null},"unit_forget_bias":true,"dropout":0.0,"recurrent_dropout":0.0,"seed":null)";
+  const std::string text = model_of(
+      input("words", "[null,7]", "int32") + "," +
+          layer(
+              "Embedding", "e",
+              R"("input_dim":20,"output_dim":4,"embeddings_initializer":"uniform","mask_zero":true)",
+              called(tensor("words"))) +
+          "," + R"({"class_name":"NotEqual","config":{"name":"ne"},"name":"ne","inbound_nodes":)" +
+          R"([{"args":[)" + tensor("words") + R"(,0],"kwargs":{}}]},)" +
+          layer("LSTM", "l", lstm,
+                called(tensor("e"), R"({"training":false,"mask":)" + tensor("ne") + "}")) +
+          "," + layer("Dense", "out", head, called(tensor("l"))),
+      R"(["words",0,0])", R"(["out",0,0])");
+  const auto model = parse_model(text);
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  const auto network = compile(*model);
+  BOOST_TEST_REQUIRE(network.has_value(), (network ? "" : network.error().detail));
+  BOOST_TEST(network->position_count() == 7U);
+}
+
+BOOST_AUTO_TEST_CASE(what_a_graph_may_not_be_is_named_with_its_place) {
+  const auto with = [](const std::string& middle, const std::string& outputs) {
+    return model_of(input("in", "[null,4]") + "," + middle + "," +
+                        layer("Dense", "out", head, called(tensor("mid"))),
+                    R"([["in",0,0]])", outputs);
+  };
+  const std::string one = R"([["out",0,0]])";
+  BOOST_TEST(
+      says(error_of(with(layer("Dense", "mid", R"("units":4)",
+                               R"([{"args":[)" + tensor("in") + R"(],"kwargs":{}},{"args":[)" +
+                                   tensor("in") + R"(],"kwargs":{}}])"),
+                         one)),
+           "layers[1].inbound_nodes: expected one call of the layer, saw 2; layers that are "
+           "shared are not supported"));
+  BOOST_TEST(says(error_of(with(layer("Dense", "mid", R"("units":4)", called(tensor("no"))), one)),
+                  "layers[1].inbound_nodes: reads 'no', which is no layer"));
+  BOOST_TEST(says(error_of(with(layer("Dense", "mid", R"("units":4)", called(tensor("mid"))), one)),
+                  "layers[1].inbound_nodes: the layer waits for itself"));
+  BOOST_TEST(says(error_of(with(layer("Dense", "mid", R"("units":4)", called(tensor("in"))),
+                                R"([["out",0,0],["mid",0,0]])")),
+                  "output_layers: expected one output, saw 2"));
+  BOOST_TEST(says(error_of(with(layer("Dense", "mid", R"("units":4)",
+                                      called(tensor("in"), R"({"mask":)" + tensor("in") + "}")),
+                                one)),
+                  "kwargs.mask: is not supported; masks come from Embedding's mask_zero alone"));
+  BOOST_TEST(says(error_of(with(layer("Concatenate", "mid", R"("axis":2)",
+                                      called("[" + tensor("in") + "," + tensor("in") + "]")),
+                                one)),
+                  "layer 'mid': axis is 2; only the last axis of (4) is supported"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+BOOST_AUTO_TEST_SUITE(layers_of_text)
+
+// Words in, one class for each step out.
+BOOST_AUTO_TEST_CASE(a_sequential_tagger_is_read_with_its_shapes_and_gate_orders) {
+  const std::string lstm = R"("units":12,"return_sequences":true)";
+  const auto model = parse_model(
+      R"({"class_name":"Sequential","config":{"name":"tagger","layers":[)" +
+      input("in", "[null,9]") +
+      R"(,{"class_name":"Embedding","config":{"name":"e","input_dim":50,"output_dim":8,)"
+      R"("mask_zero":true,"input_length":9}},{"class_name":"LSTM","config":{"name":"one",)" +
+      lstm + R"(}},{"class_name":"LSTM","config":{"name":"two",)" + lstm +
+      R"(}},{"class_name":"Dense","config":{"name":"d","units":6,"activation":"relu"}},)"
+      R"({"class_name":"Dense","config":{"name":"o","units":4,"activation":"softmax"}}]}})");
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  const auto network = compile(*model);
+  BOOST_TEST_REQUIRE(network.has_value(), (network ? "" : network.error().detail));
+  const auto& tensors = network->layout().tensors();
+  BOOST_TEST(tensors[0].name == "e/embeddings");
+  BOOST_TEST(tensors[2].name == "one/recurrent_kernel");
+  BOOST_TEST((tensors[2].shape == std::vector<std::uint64_t>{12, 48}));
+  BOOST_TEST(network->position_count() == 9U);
+}
+
+BOOST_AUTO_TEST_CASE(
+    options_of_recurrent_layers_that_change_the_model_are_refused_with_their_place) {
+  const auto with = [](const std::string& class_name, const std::string& config) {
+    return error_of(R"({"class_name":"Sequential","config":{"layers":[)" +
+                    input("in", "[null,9,2]") + R"(,{"class_name":")" + class_name +
+                    R"(","config":{"name":"r","units":3,)" + config +
+                    R"(}},{"class_name":"Dense","config":{"name":"o",)" + head + "}}]}}");
+  };
+  BOOST_TEST(says(with("LSTM", R"("recurrent_activation":"tanh")"),
+                  "layers[1].config.recurrent_activation: only 'sigmoid' is supported"));
+  BOOST_TEST(says(with("GRU", R"("reset_after":false)"),
+                  "layers[1].config.reset_after: only true is supported"));
+  BOOST_TEST(says(with("LSTM", R"("stateful":true)"), "stateful: only false is supported"));
+  BOOST_TEST(says(with("LSTM", R"("dropout":0.5)"), "dropout: only 0 is supported"));
+  BOOST_TEST(says(with("LSTM", R"("activation":"relu")"), "must be tanh"));
+  BOOST_TEST(with("GRU", R"("reset_after":true)") == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(bidirectional_reads_the_layer_inside) {
+  const auto text = [](const std::string& inner, const std::string& merge) {
+    return R"({"class_name":"Sequential","config":{"layers":[)" + input("in", "[null,9,2]") +
+           R"(,{"class_name":"Bidirectional","config":{"name":"b","merge_mode":")" + merge +
+           R"(","layer":{"module":"keras.layers","class_name":")" + inner +
+           R"(","config":{"name":"forward_x","trainable":true,"units":5},"registered_name":null}}},)"
+           R"({"class_name":"Dense","config":{"name":"o",)" +
+           head + "}}]}}";
+  };
+  BOOST_TEST(error_of(text("GRU", "ave")) == "accepted");
+  BOOST_TEST(compile(parse_model(text("LSTM", "concat")).value())->layout().tensors()[3].name ==
+             "b/backward_kernel");
+  BOOST_TEST(says(error_of(text("Dense", "concat")),
+                  "layers[1].config.layer.class_name: expected 'LSTM', 'GRU' or 'SimpleRNN'"));
+  BOOST_TEST(says(error_of(text("GRU", "max")), "merge_mode: expected 'concat', 'sum'"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace entente::model
