@@ -97,10 +97,10 @@ Result<void> check_plan(const Plan& plan) {
     return wrong("model: expected one prediction for each example, saw " +
                  std::to_string(network->position_count()));
   }
-  if (network->class_count() != plan.data.classes.size()) {
+  if (network->output_count() != plan.data.classes.size()) {
     return wrong("model: expected " + std::to_string(plan.data.classes.size()) +
                  " outputs as the data have classes, saw " +
-                 std::to_string(network->class_count()));
+                 std::to_string(network->output_count()));
   }
   return ok();
 }

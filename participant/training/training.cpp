@@ -182,7 +182,7 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
   if (rows.empty()) {
     return Error{Errc::invalid_argument, "no rows are held out for the plan's metrics"};
   }
-  const std::size_t classes = setting.network.class_count();
+  const std::size_t classes = setting.network.output_count();
   const std::size_t rows_max = std::min(evaluation_rows, rows.size());
   BatchBuffer batch(setting.dataset, rows_max);
   std::vector<float> probabilities(rows_max * classes);

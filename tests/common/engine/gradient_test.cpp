@@ -22,7 +22,7 @@ double worst_difference(const Shape& input, const std::vector<LayerSpec>& layers
   const Threads one(1);  // a loop over threads costs more than these networks
   const Network network = network_of(input, layers);
   const auto features = random_values<double>(rows * network.input_count(), seed);
-  const auto labels = random_labels(rows, network.class_count(), seed);
+  const auto labels = random_labels(rows, network.output_count(), seed);
   const Batch64 batch{features, labels};
   auto parameters = random_values<double>(network.parameter_count(), seed + 1);
   std::vector<double> gradient(parameters.size()), ignored(parameters.size());
