@@ -46,18 +46,26 @@ namespace entente::engine {
 struct CategoricalCrossEntropy {
   double label_smoothing = 0;         // in [0, 1)
   std::vector<double> class_weights;  // one a class, at least 0; none: all 1
+  friend bool operator==(const CategoricalCrossEntropy&, const CategoricalCrossEntropy&) = default;
 };
 struct BinaryCrossEntropy {
   double label_smoothing = 0;         // in [0, 1)
   std::vector<double> class_weights;  // of class 0 and class 1, at least 0; none: both 1
+  friend bool operator==(const BinaryCrossEntropy&, const BinaryCrossEntropy&) = default;
 };
-struct SquaredError {};
-struct AbsoluteError {};
+struct SquaredError {
+  friend bool operator==(const SquaredError&, const SquaredError&) = default;
+};
+struct AbsoluteError {
+  friend bool operator==(const AbsoluteError&, const AbsoluteError&) = default;
+};
 struct Huber {
   double delta = 1;  // above 0
+  friend bool operator==(const Huber&, const Huber&) = default;
 };
 struct Quantile {
   double level = 0.5;  // in (0, 1)
+  friend bool operator==(const Quantile&, const Quantile&) = default;
 };
 using LossSpec = std::variant<CategoricalCrossEntropy, BinaryCrossEntropy, SquaredError,
                               AbsoluteError, Huber, Quantile>;
