@@ -19,11 +19,12 @@ Result<engine::LayerKind> read_recurrent(JsonReader& config, Recurrent::Cell cel
   layer.use_bias = config.boolean_or("use_bias", true);
   layer.return_sequences = config.boolean_or("return_sequences", false);
   layer.go_backwards = config.boolean_or("go_backwards", false);
+  layer.zero_masked = config.boolean_or("zero_output_for_mask", false);
   if (cell == Recurrent::Cell::lstm)
     layer.unit_forget_bias = config.boolean_or("unit_forget_bias", true);
   if (cell == Recurrent::Cell::gru) require_flag(config, "reset_after", true);
   for (const std::string_view flag :
-       {"return_state", "stateful", "time_major", "zero_output_for_mask"})
+       {"return_state", "stateful", "time_major"})
     require_flag(config, flag, false);
   require_number(config, "dropout", 0);
   require_number(config, "recurrent_dropout", 0);
