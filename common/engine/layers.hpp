@@ -243,6 +243,7 @@ struct Recurrent {
   bool zero_masked = false;
   Initializer kernel_initializer = glorot_uniform, recurrent_initializer = orthogonal;
   Initializer bias_initializer = zeros;
+  friend bool operator==(const Recurrent&, const Recurrent&) = default;
 };
 
 // The layer along the steps and one against them, joined step by step. Both give 0 at masked steps,
