@@ -146,9 +146,10 @@ struct RecurrentStep {
   Recurrent::Cell cell = Recurrent::Cell::lstm;
   Activation activation = Activation::tanh;
   std::size_t steps = 0, inputs = 0, units = 0;
-  bool sequences = false;  // an output for each step
-  bool backwards = false;  // from the last step to the first
-  bool in_order = false;   // backwards, but its outputs stand at the steps that they are of
+  bool sequences = false;    // an output for each step
+  bool backwards = false;    // from the last step to the first
+  bool in_order = false;     // backwards, but its outputs stand at the steps that they are of
+  bool zero_masked = false;  // the outputs of masked steps are 0, not the step's before
   std::size_t kernel = 0, recurrent_kernel = 0;
   std::optional<std::size_t> bias;
   std::optional<Mask> mask;

@@ -30,6 +30,7 @@ Result<ValueIndex> draw_direction(Draft& draft, const Recurrent& layer, ValueInd
   step.backwards = layer.go_backwards;
   step.in_order = in_order;
   step.mask = draft.mask(input);
+  step.zero_masked = layer.zero_masked && layer.return_sequences && step.mask.has_value();
   const Shape kernel{from[1], width}, recurrent{layer.units, width};
   if (auto fine = draft.fits(kernel, "kernel"); !fine) return fine.error();
   if (auto fine = draft.fits(recurrent, "recurrent kernel"); !fine) return fine.error();
@@ -131,9 +132,11 @@ Result<ValueIndex> draw(Draft& draft, const Bidirectional& layer, Values inputs)
   if (auto fine = check(draft, layer.layer, inputs); !fine) return fine.error();
   if (layer.layer.go_backwards)
     return draft.wrong("the layer of Bidirectional must not go backwards itself");
-  const auto forward = draw_direction(draft, layer.layer, inputs[0], "forward_", false);
+  Recurrent along = layer.layer;
+  along.zero_masked = true;
+  const auto forward = draw_direction(draft, along, inputs[0], "forward_", false);
   if (!forward) return forward.error();
-  Recurrent back = layer.layer;
+  Recurrent back = along;
   back.go_backwards = true;
   const auto backward = draw_direction(draft, back, inputs[0], "backward_", true);
   if (!backward) return backward.error();

@@ -239,11 +239,15 @@ struct Recurrent {
   Activation activation = Activation::tanh;  // simple: also relu, linear
   bool return_sequences = false, go_backwards = false, use_bias = true;
   bool unit_forget_bias = true;  // lstm
+  // Keras' zero_output_for_mask: a masked step's output is 0 rather than that of the step before.
+  bool zero_masked = false;
   Initializer kernel_initializer = glorot_uniform, recurrent_initializer = orthogonal;
   Initializer bias_initializer = zeros;
+  friend bool operator==(const Recurrent&, const Recurrent&) = default;
 };
 
-// The layer along the steps and one against them, joined step by step.
+// The layer along the steps and one against them, joined step by step. Both give 0 at masked steps,
+// as in Keras.
 struct Bidirectional {
   enum class Merge { concatenate, sum, multiply, average };
   Recurrent layer;

@@ -5,8 +5,8 @@
 // step's gates in their place, so that those of the weights and of the input are large products
 // behind the loop.
 //
-// A masked step hands the state on. Everything lies at the step of the input that it belongs to,
-// whichever way the loop goes.
+// A masked step hands the state on; its output is that state, or 0 (`zero_masked`). Everything lies
+// at the step of the input that it belongs to, whichever way the loop goes.
 #include <algorithm>
 
 #include "common/engine/operation.hpp"
@@ -22,7 +22,7 @@ class RecurrentOperation final : public Operation<S> {
   explicit RecurrentOperation(const RecurrentStep& step)
       : step_(step), units_(step.units), width_(gates() * step.units) {
     // What the state's gradient multiplies must lie in the input's order.
-    owns_states_ = !step.sequences || (step.backwards && !step.in_order);
+    owns_states_ = !step.sequences || (step.backwards && !step.in_order) || step.zero_masked;
   }
   Layout input_layout(std::size_t) const override {
     return Layout::tight({1, step_.steps, step_.inputs});
@@ -225,8 +225,14 @@ void RecurrentOperation<S>::write_outputs(const Pass<S>& pass, Rows rows) const 
       std::copy_n(state_of(pass, row, time_of(step_.steps - 1)), units_, to);
       continue;
     }
-    for (std::size_t t = 0; t < step_.steps; ++t)
-      std::copy_n(state_of(pass, row, t), units_, to + place_of(t) * units_);
+    for (std::size_t t = 0; t < step_.steps; ++t) {
+      S* output = to + place_of(t) * units_;
+      if (step_.zero_masked && !counts(pass, row, t)) {
+        std::fill_n(output, units_, S{0});
+      } else {
+        std::copy_n(state_of(pass, row, t), units_, output);
+      }
+    }
   }
 }
 
@@ -295,12 +301,14 @@ void RecurrentOperation<S>::backward(const Pass<S>& pass, Rows rows, const Block
       const std::size_t row = rows.first + i;
       S* state = states + i * units_;
       const S* output = pass.gradient_of(this->output_, row);
+      const bool counted = counts(pass, row, t);
       if (step_.sequences) {
-        pass.kernels->add(output + place_of(t) * units_, state, units_);
+        if (counted || !step_.zero_masked)
+          pass.kernels->add(output + place_of(t) * units_, state, units_);
       } else if (k + 1 == step_.steps) {
         pass.kernels->add(output, state, units_);
       }
-      if (counts(pass, row, t)) {
+      if (counted) {
         step_backward(pass, row, k, none, state, carried + i * units_);
         continue;
       }

@@ -45,6 +45,10 @@ void pass_over(JsonReader& reader, std::initializer_list<std::string_view> names
   for (const std::string_view name : names) reader.find(name);
 }
 
+void pass_over_entry(JsonReader& reader) {
+  pass_over(reader, {"module", "registered_name", "build_config", "shared_object_id"});
+}
+
 void require_null(JsonReader& config, std::initializer_list<std::string_view> names) {
   for (const std::string_view name : names) {
     if (given(config, name) != nullptr) config.fail(name, "is not supported yet; expected null");

@@ -21,6 +21,9 @@ inline constexpr std::int64_t size_max = std::int64_t{1} << 31;
 // Asks for members that change nothing, so that they are not unknown.
 void pass_over(JsonReader& reader, std::initializer_list<std::string_view> names);
 
+// The same of what may stand beside any object's class and configuration.
+void pass_over_entry(JsonReader& reader);
+
 // The member must be absent, null, or this.
 void require_null(JsonReader& config, std::initializer_list<std::string_view> names);
 void require_flag(JsonReader& config, std::string_view name, bool only);

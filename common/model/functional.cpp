@@ -2,6 +2,7 @@
 #include "common/model/functional.hpp"
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <utility>
 #include <vector>
@@ -49,7 +50,7 @@ const json::value* history_of(const json::value& value) {
 
 class CallReader {
  public:
-  CallReader(const std::set<std::string, std::less<>>& comparisons) : comparisons_(comparisons) {}
+  CallReader(const std::set<std::string, std::less<>>& masks) : masks_(masks) {}
 
   // The layer's only entry of inbound_nodes.
   Result<Call> read(const json::value& node, const std::string& path) {
@@ -131,13 +132,13 @@ class CallReader {
       call_.value = *source;
     } else if (name == "key") {
       call_.key = *source;
-    } else if (!name.ends_with("mask") || comparisons_.count(*source) == 0) {
+    } else if (!name.ends_with("mask") || masks_.count(*source) == 0) {
       return wrong(path, "is not supported; masks come from Embedding's mask_zero alone");
     }
     return ok();
   }
 
-  const std::set<std::string, std::less<>>& comparisons_;
+  const std::set<std::string, std::less<>>& masks_;
   Call call_;
 };
 
@@ -146,19 +147,33 @@ struct Entry {
   std::string path;
 };
 
+// Only a comparison with 0 is what mask_zero means: {"args": [tensor, 0], ...}.
+Result<void> check_comparison(const LayerEntry& entry, const std::string& path) {
+  const json::value* with = nullptr;
+  if (entry.nodes != nullptr) {
+    boost::system::error_code failure;
+    with = entry.nodes->find_pointer("/0/args/1", failure);
+  }
+  if (with != nullptr && with->is_number() && with->to_number<double>() == 0) return ok();
+  return wrong(path + ".inbound_nodes", "only tokens compared with 0 make a mask");
+}
+
 Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& layers) {
   std::vector<Entry> entries;
-  std::set<std::string, std::less<>> names, comparisons;
+  std::set<std::string, std::less<>> names, masks;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string path = config.path_of("layers") + "[" + std::to_string(i) + "]";
     auto entry = read_layer(layers[i], path);
     if (!entry) return entry.error();
     if (!names.insert(entry->name).second)
       return wrong(path, "the name '" + entry->name + "' stands twice");
-    if (entry->compares) comparisons.insert(entry->name);
+    if (entry->mask == MaskOperation::comparison) {
+      if (auto fine = check_comparison(*entry, path); !fine) return fine.error();
+    }
+    if (entry->mask != MaskOperation::none) masks.insert(entry->name);
     entries.push_back({std::move(*entry), path});
   }
-  CallReader reader(comparisons);
+  CallReader reader(masks);
   for (auto& [entry, path] : entries) {
     if (!entry.layer) continue;
     const std::string place = path + ".inbound_nodes";
@@ -183,8 +198,24 @@ Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& l
   return entries;
 }
 
-// [["name", 0, 0], ...], or ["name", 0, 0] alone.
+// Keras 3's {"key": ["name", 0, 0], ...}: in the order of the keys, as its models take them.
+Result<std::vector<std::string>> read_named_ends(const json::object& members,
+                                                 const std::string& path) {
+  std::map<std::string, std::string, std::less<>> by_key;
+  for (const auto& [key, value] : members) {
+    auto name = read_history(value, path + "." + std::string(key));
+    if (!name) return name.error();
+    by_key.emplace(key, std::move(*name));
+  }
+  std::vector<std::string> names;
+  for (auto& [key, name] : by_key) names.push_back(std::move(name));
+  return names;
+}
+
+// [["name", 0, 0], ...], or ["name", 0, 0] alone, or an object of these.
 Result<std::vector<std::string>> read_ends(const json::value& value, const std::string& path) {
+  if (const json::object* members = value.if_object(); members != nullptr && !members->empty())
+    return read_named_ends(*members, path);
   const json::array* list = value.if_array();
   if (list == nullptr || list->empty())
     return wrong(path, "expected a list of layers, saw " + describe(value));

@@ -74,6 +74,11 @@ Result<std::optional<engine::Shape>> read_input(JsonReader& config) {
   return shape;
 }
 
+MaskOperation mask_operation(std::string_view class_name) {
+  if (class_name == "NotEqual") return MaskOperation::comparison;
+  return class_name == "LogicalOr" ? MaskOperation::either : MaskOperation::none;
+}
+
 // Whole numbers as inputs are whole numbers in float32 too.
 void read_input_type(JsonReader& config) {
   const json::value* given = config.find("dtype");
@@ -122,19 +127,21 @@ Result<engine::Shape> read_batch_shape(const json::value& value, const std::stri
 Result<LayerEntry> read_layer(const json::value& entry, const std::string& path) {
   JsonReader reader(entry, path);
   const std::string class_name = reader.text("class_name");
-  pass_over(reader, {"module", "registered_name", "build_config", "name"});
+  pass_over_entry(reader);
   LayerEntry result;
   result.nodes = reader.find("inbound_nodes");
+  const std::string entry_name = reader.text_or("name", "", layer_name_max_bytes);
   JsonReader config = reader.object("config");
   if (auto done = reader.finish(); !done) return done.error();
-  result.name = config.text("name", layer_name_max_bytes);
-  require_flag(config, "trainable", true);
-  if (class_name == "NotEqual") {
-    result.compares = true;
+  result.mask = mask_operation(class_name);
+  if (result.mask != MaskOperation::none) {
+    result.name = config.text_or("name", entry_name, layer_name_max_bytes);
     pass_over(config, {"dtype"});
     if (auto done = config.finish(); !done) return done.error();
     return result;
   }
+  result.name = config.text("name", layer_name_max_bytes);
+  require_flag(config, "trainable", true);
   class_name == "InputLayer" ? read_input_type(config) : require_float32(config);
   auto input = read_input(config);
   if (!input) return input.error();

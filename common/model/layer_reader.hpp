@@ -13,14 +13,17 @@
 
 namespace entente::model {
 
-// What one entry of `layers` says: an input shape, a layer, or (older files) both. Or (Keras 3,
-// behind an Embedding with mask_zero) the comparison of tokens with 0 that makes a mask: the engine
-// makes its own.
+// What Keras 3 makes masks with, behind an Embedding with mask_zero: tokens compared with 0, and
+// (where values with masks are added) one mask or another.
+enum class MaskOperation { none, comparison, either };
+
+// What one entry of `layers` says: an input shape, a layer, or (older files) both. Or an operation
+// on masks: the engine makes its own.
 struct LayerEntry {
   std::string name;
   std::optional<engine::Shape> input;
   std::optional<engine::LayerSpec> layer;
-  bool compares = false;
+  MaskOperation mask = MaskOperation::none;
   const json::value* nodes = nullptr;  // inbound_nodes, where there are any
 };
 

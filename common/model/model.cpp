@@ -34,6 +34,20 @@ Result<void> read_chain(const json::array& layers, const std::string& path,
   return ok();
 }
 
+const std::string no_input_shape =
+    ": no input shape; put an InputLayer first (keras.Input(shape=...)), or build the model before "
+    "writing it";
+
+// Before version 2.2.3 a Sequential's `config` was the list of its layers.
+Result<void> read_list(JsonReader& reader, engine::GraphSpec& graph) {
+  const json::array& layers = reader.array("config", 1, layers_max);
+  if (auto done = reader.finish(); !done) return done.error();
+  const std::string path = reader.path_of("config");
+  if (auto read = read_chain(layers, path, graph); !read) return read.error();
+  if (graph.inputs.empty()) return Error{Errc::malformed, path + no_input_shape};
+  return ok();
+}
+
 Result<void> read_sequential(JsonReader& config, engine::GraphSpec& graph) {
   const json::value* built = config.find("build_input_shape");
   const json::array& layers = config.array("layers", 1, layers_max);
@@ -45,10 +59,7 @@ Result<void> read_sequential(JsonReader& config, engine::GraphSpec& graph) {
     graph.inputs = {{"input", std::move(*shape)}};
   }
   if (!graph.inputs.empty()) return ok();
-  return Error{Errc::malformed,
-               config.path_of("layers") +
-                   ": no input shape; put an InputLayer first (keras.Input(shape=...)), or build "
-                   "the model before writing it"};
+  return Error{Errc::malformed, config.path_of("layers") + no_input_shape};
 }
 
 }  // namespace
@@ -61,12 +72,17 @@ Result<ModelSpec> read_model(const json::value& document, std::string_view path)
     reader.fail("class_name", "expected 'Sequential' or 'Functional', saw '" + class_name + "'");
   }
   pass_over(reader, {"module", "registered_name", "build_config", "compile_config", "keras_version",
-                     "backend"});
+                     "backend", "shared_object_id"});
+  ModelSpec model;
+  model.document = document;
+  const json::value* list = reader.find("config");
+  if (!functional && list != nullptr && list->is_array()) {
+    if (auto read = read_list(reader, model.graph); !read) return read.error();
+    return model;
+  }
   JsonReader config = reader.object("config");
   if (auto done = reader.finish(); !done) return done.error();
 
-  ModelSpec model;
-  model.document = document;
   model.name = config.text_or("name", "");
   require_flag(config, "trainable", true);
   require_float32(config);

@@ -4,10 +4,11 @@
 // engine's layers.
 //
 // Supported: Sequential and Functional models (several inputs, one output, no layer called twice)
-// of the layers that an error about an unknown one lists, channels last, float32. Anything in the file that would change what the model
-// computes or how it learns is either honoured or an error with its place; what changes neither
-// (names of modules, how it was compiled, seeds of initialisers: the plan has its own) is passed
-// over, by name. Unknown members are errors. Weights' names and shapes: engine/layers.hpp.
+// of the layers that an error about an unknown one lists, channels last, float32. Anything in the
+// file that would change what the model computes or how it learns is either honoured or an error
+// with its place; what changes neither (names of modules, how it was compiled, seeds of
+// initialisers: the plan has its own) is passed over, by name. Unknown members are errors. Weights'
+// names and shapes: engine/layers.hpp.
 //
 // Where Keras' behaviour differs between its versions: a mask ends at a layer that does not know
 // masks (as in Keras 3); PositionEmbedding is KerasHub's.

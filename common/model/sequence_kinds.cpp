@@ -19,11 +19,11 @@ Result<engine::LayerKind> read_recurrent(JsonReader& config, Recurrent::Cell cel
   layer.use_bias = config.boolean_or("use_bias", true);
   layer.return_sequences = config.boolean_or("return_sequences", false);
   layer.go_backwards = config.boolean_or("go_backwards", false);
+  layer.zero_masked = config.boolean_or("zero_output_for_mask", false);
   if (cell == Recurrent::Cell::lstm)
     layer.unit_forget_bias = config.boolean_or("unit_forget_bias", true);
   if (cell == Recurrent::Cell::gru) require_flag(config, "reset_after", true);
-  for (const std::string_view flag :
-       {"return_state", "stateful", "time_major", "zero_output_for_mask"})
+  for (const std::string_view flag : {"return_state", "stateful", "time_major"})
     require_flag(config, flag, false);
   require_number(config, "dropout", 0);
   require_number(config, "recurrent_dropout", 0);
@@ -48,6 +48,30 @@ engine::Bidirectional::Merge read_merge(JsonReader& config) {
   if (name != "concat")
     config.fail("merge_mode", "expected 'concat', 'sum', 'mul' or 'ave', saw '" + name + "'");
   return Merge::concatenate;
+}
+
+// The recurrent layer that stands as a whole in member `name`.
+Result<Recurrent> read_wrapped(JsonReader& config, std::string_view name) {
+  JsonReader inner = config.object(name);
+  const std::string class_name = inner.text("class_name");
+  pass_over_entry(inner);
+  pass_over(inner, {"name"});
+  JsonReader inner_config = inner.object("config");
+  if (auto done = inner.finish(); !done) return done.error();
+  const bool known = class_name == "LSTM" || class_name == "GRU" || class_name == "SimpleRNN";
+  if (!known) {
+    return Error{Errc::malformed, inner.path_of("class_name") +
+                                      ": expected 'LSTM', 'GRU' or "
+                                      "'SimpleRNN', saw '" +
+                                      class_name + "'"};
+  }
+  pass_over(inner_config, {"name"});
+  require_flag(inner_config, "trainable", true);
+  require_float32(inner_config);
+  const auto read = reader_of(class_name)(inner_config);
+  if (!read) return read.error();
+  if (auto done = inner_config.finish(); !done) return done.error();
+  return std::get<Recurrent>(*read);
 }
 
 }  // namespace
@@ -85,29 +109,23 @@ Result<engine::LayerKind> read_gru(JsonReader& config) {
   return read_recurrent(config, Recurrent::Cell::gru);
 }
 
+// Keras 3 writes both directions, Keras 2 only the one.
 Result<engine::LayerKind> read_bidirectional(JsonReader& config) {
   engine::Bidirectional layer;
   layer.merge = read_merge(config);
-  require_null(config, {"backward_layer"});
-  JsonReader inner = config.object("layer");
-  const std::string class_name = inner.text("class_name");
-  pass_over(inner, {"module", "registered_name", "build_config", "name"});
-  JsonReader inner_config = inner.object("config");
-  if (auto done = inner.finish(); !done) return done.error();
-  const bool known = class_name == "LSTM" || class_name == "GRU" || class_name == "SimpleRNN";
-  if (!known) {
-    return Error{Errc::malformed, inner.path_of("class_name") +
-                                      ": expected 'LSTM', 'GRU' or "
-                                      "'SimpleRNN', saw '" +
-                                      class_name + "'"};
+  const auto along = read_wrapped(config, "layer");
+  if (!along) return along.error();
+  layer.layer = *along;
+  const json::value* against = config.find("backward_layer");
+  if (against == nullptr || against->is_null()) return layer;
+  auto back = read_wrapped(config, "backward_layer");
+  if (!back) return back.error();
+  if (back->go_backwards == along->go_backwards) {
+    config.fail("backward_layer", "must go the other way (go_backwards)");
   }
-  pass_over(inner_config, {"name"});
-  require_flag(inner_config, "trainable", true);
-  require_float32(inner_config);
-  const auto read = reader_of(class_name)(inner_config);
-  if (!read) return read.error();
-  if (auto done = inner_config.finish(); !done) return done.error();
-  layer.layer = std::get<Recurrent>(*read);
+  back->go_backwards = along->go_backwards;
+  if (!(*back == *along))
+    config.fail("backward_layer", "must be as the layer itself but for go_backwards");
   return layer;
 }
 

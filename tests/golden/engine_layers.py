@@ -11,8 +11,6 @@ import json
 import torch
 import torch.nn.functional as F
 
-torch.set_default_dtype(torch.float64)
-
 
 class Cutter:
     def __init__(self, flat):
@@ -117,6 +115,7 @@ def count_parameters(model, x):
 
 
 def main():
+    torch.set_default_dtype(torch.float64)
     torch.manual_seed(7)
     cases = []
     for model, shape in CASES:
@@ -130,4 +129,5 @@ def main():
     print(json.dumps({"torch": torch.__version__, "cases": cases}))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -5,22 +5,14 @@
 #include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <fstream>
 #include <map>
-#include <sstream>
 
-#include "common/base/json.hpp"
 #include "common/engine/network.hpp"
 #include "tests/common/engine/checks.hpp"
+#include "tests/common/engine/golden.hpp"
 
 namespace entente::engine {
 namespace {
-
-std::vector<double> numbers(const json::value& value) {
-  std::vector<double> result;
-  for (const json::value& number : value.as_array()) result.push_back(number.to_number<double>());
-  return result;
-}
 
 Recurrent cell(Recurrent::Cell kind, bool sequences) {
   Recurrent made;
@@ -86,10 +78,7 @@ std::map<std::string, GraphSpec> graphs() {
 BOOST_AUTO_TEST_SUITE(golden_values)
 
 BOOST_AUTO_TEST_CASE(losses_and_gradients_are_those_of_an_independent_implementation) {
-  std::ifstream file(std::string(ENTENTE_TESTS_FOLDER) + "/golden/engine_layers.json");
-  std::stringstream text;
-  text << file.rdbuf();
-  const json::value document = parse_json(text.str(), std::size_t{1} << 24U).value();
+  const json::value document = golden_file("engine_layers.json");
   const auto known = graphs();
   const auto& cases = document.at("cases").as_array();
   BOOST_TEST(cases.size() == known.size());

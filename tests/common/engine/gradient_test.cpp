@@ -3,55 +3,16 @@
 // Backward against differences of the loss, in float64: the same code that trains in float32.
 #include "common/engine/network.hpp"
 
-#include <algorithm>
 #include <boost/test/unit_test.hpp>
-#include <cmath>
-#include <utility>
 
-#include "tests/common/engine/networks.hpp"
+#include "tests/common/engine/checks.hpp"
 
 namespace entente::engine {
 namespace {
 
-// The largest relative difference between the gradient and a five-point difference quotient, over
-// all parameters. Where a relu or a maximum changes sides between the points, their inner and outer
-// pairs disagree and there is no derivative to compare with: such parameters are left out, and must
-// be few.
 double worst_difference(const Shape& input, const std::vector<LayerSpec>& layers, std::size_t rows,
                         std::uint64_t seed) {
-  const Threads one(1);  // a loop over threads costs more than these networks
-  const Network network = network_of(input, layers);
-  const auto features = random_values<double>(rows * network.input_count(), seed);
-  const auto labels = random_labels(rows, network.output_count(), seed);
-  const Batch64 batch{features, labels};
-  auto parameters = random_values<double>(network.parameter_count(), seed + 1);
-  std::vector<double> gradient(parameters.size()), ignored(parameters.size());
-  Workspace64 workspace = network.make_workspace64(rows, Purpose::training);
-  network.loss_and_gradient(parameters, batch, gradient, workspace).value();
-  const auto loss_at = [&](double& parameter, double value) {
-    const double before = std::exchange(parameter, value);
-    const double loss = network.loss_and_gradient(parameters, batch, ignored, workspace).value();
-    parameter = before;
-    return loss;
-  };
-  constexpr double h = 1e-4;
-  double worst = 0;
-  std::size_t left_out = 0;
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    double& p = parameters[i];
-    const double near = (loss_at(p, p + h) - loss_at(p, p - h)) / (2 * h);
-    const double far = (loss_at(p, p + 2 * h) - loss_at(p, p - 2 * h)) / (4 * h);
-    if (std::abs(near - far) > 1e-6) {
-      ++left_out;
-      continue;
-    }
-    const double numeric = (4 * near - far) / 3;
-    // What is zero by structure is compared with the size of gradients here.
-    const double size = std::max({std::abs(numeric), std::abs(gradient[i]), 1e-4});
-    worst = std::max(worst, std::abs(numeric - gradient[i]) / size);
-  }
-  BOOST_TEST(left_out * 5 <= parameters.size());
-  return worst;
+  return worst_gradient(graph_of(input, layers), rows, seed);
 }
 
 constexpr double tolerance = 1e-6;

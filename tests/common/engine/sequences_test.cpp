@@ -66,6 +66,19 @@ BOOST_AUTO_TEST_CASE(each_cell_with_masked_steps_hands_its_state_on) {
   }
 }
 
+// Keras' zero_output_for_mask; read by a layer that knows no masks.
+BOOST_AUTO_TEST_CASE(masked_steps_may_give_zeros_and_still_hand_the_state_on) {
+  std::uint64_t seed = 300;
+  for (const Cell cell : {Cell::simple, Cell::lstm, Cell::gru}) {
+    for (const bool backwards : {false, true}) {
+      Recurrent zeros = recurrent(cell, 4, true, backwards);
+      zeros.zero_masked = true;
+      check(graph_of({6}, {embedding(7, 3, true), layer("r", zeros), flatten(), head()}), 4, ++seed,
+            name_of(cell) + " zeros at masked steps " + std::to_string(backwards));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_sequence_of_one_step_and_a_batch_of_one_and_of_many_blocks) {
   std::uint64_t seed = 40;
   for (const Cell cell : {Cell::simple, Cell::lstm, Cell::gru}) {

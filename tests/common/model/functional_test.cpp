@@ -119,6 +119,80 @@ BOOST_AUTO_TEST_CASE(the_comparison_that_keras_3_makes_a_mask_with_is_passed_ove
   BOOST_TEST(network->position_count() == 7U);
 }
 
+// Add joins two values with masks by one mask or the other; attention is told of all three.
+BOOST_AUTO_TEST_CASE(masks_that_keras_3_hands_through_attention_and_sums_are_passed_over) {
+  const auto text = [](const std::string& compared_with) {
+    const auto operation = [](const std::string& class_name, const std::string& name,
+                              const std::string& arguments) {
+      return R"({"module":"keras.src.ops.numpy","class_name":")" + class_name +
+             R"(","config":{},"registered_name":")" + class_name + R"(","name":")" + name +
+             R"(","inbound_nodes":)" + called(arguments) + "}";
+    };
+    return model_of(
+        input("words", "[null,7]", "int64") + "," +
+            layer("Embedding", "e", R"("input_dim":20,"output_dim":4,"mask_zero":true)",
+                  called(tensor("words"))) +
+            "," + operation("NotEqual", "ne", tensor("words") + "," + compared_with) + "," +
+            layer("MultiHeadAttention", "att",
+                  R"("num_heads":2,"key_dim":2,"value_dim":2,"dropout":0.0,"use_bias":true,)"
+                  R"("output_shape":null,"attention_axes":[1],"seed":null)",
+                  called(tensor("e") + "," + tensor("e"),
+                         R"({"query_mask":)" + tensor("ne") + R"(,"value_mask":)" + tensor("ne") +
+                             R"(,"key_mask":null,"use_causal_mask":true,"training":false})")) +
+            "," + layer("Add", "sum", "", called("[" + tensor("e") + "," + tensor("att") + "]")) +
+            "," + operation("LogicalOr", "either", tensor("ne") + "," + tensor("ne")) + "," +
+            layer("GlobalAveragePooling1D", "mean",
+                  R"("data_format":"channels_last","keepdims":false)",
+                  called(tensor("sum"), R"({"mask":)" + tensor("either") + "}")) +
+            "," + layer("Dense", "out", head, called(tensor("mean"))),
+        R"(["words",0,0])", R"([["out",0,0]])");
+  };
+  BOOST_TEST(error_of(text("0")) == "accepted");
+  BOOST_TEST(says(error_of(text("1")), "layers[2].inbound_nodes: only tokens compared with 0"));
+}
+
+BOOST_AUTO_TEST_CASE(inputs_by_name_come_in_the_order_of_their_names) {
+  const auto model =
+      parse_model(model_of(input("x", "[null,2]") + "," + input("y", "[null,4]") + "," +
+                               layer("Concatenate", "cat", R"("axis":-1)",
+                                     called("[" + tensor("x") + "," + tensor("y") + "]")) +
+                               "," + layer("Dense", "out", head, called(tensor("cat"))),
+                           R"({"b":["x",0,0],"a":["y",0,0]})", R"({"answer":["out",0,0]})"));
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  BOOST_TEST(model->graph.inputs[0].name == "y");
+  BOOST_TEST(model->graph.inputs[1].name == "x");
+}
+
+// What Keras writes for `a + b`: an operation of the layer's name, its inputs one by one.
+BOOST_AUTO_TEST_CASE(a_sum_that_was_written_with_plus_is_an_add) {
+  const std::string text = model_of(
+      input("in", "[null,4]") + "," + layer("Dense", "mid", R"("units":4)", called(tensor("in"))) +
+          R"(,{"module":"keras.src.ops.numpy","class_name":"Add","config":{"name":"add"},)"
+          R"("registered_name":"Add","name":"add","inbound_nodes":)" +
+          called(tensor("in") + "," + tensor("mid")) + "}," +
+          layer("Dense", "out", head, called(tensor("add"))),
+      R"([["in",0,0]])", R"([["out",0,0]])");
+  BOOST_TEST(error_of(text) == "accepted");
+}
+
+// Keras 2 and 3 number objects that stand in several places.
+BOOST_AUTO_TEST_CASE(numbers_of_shared_objects_say_nothing) {
+  const std::string initializer =
+      R"({"class_name":"HeNormal","config":{"seed":null},"shared_object_id":140213})";
+  const auto dense = [&](const std::string& name, const std::string& config,
+                         const std::string& from) {
+    return R"({"class_name":"Dense","config":{"name":")" + name +
+           R"(","dtype":{"module":"keras",)"
+           R"("class_name":"DTypePolicy","config":{"name":"float32"},"registered_name":null,)"
+           R"("shared_object_id":7},"kernel_initializer":)" +
+           initializer + "," + config + R"(},"name":")" + name + R"(","inbound_nodes":[[[")" +
+           from + R"(",0,0,{}]]],"shared_object_id":9})";
+  };
+  BOOST_TEST(error_of(model_of(input("in", "[null,4]") + "," + dense("one", R"("units":5)", "in") +
+                                   "," + dense("out", head, "one"),
+                               R"([["in",0,0]])", R"([["out",0,0]])")) == "accepted");
+}
+
 BOOST_AUTO_TEST_CASE(what_a_graph_may_not_be_is_named_with_its_place) {
   const auto with = [](const std::string& middle, const std::string& outputs) {
     return model_of(input("in", "[null,4]") + "," + middle + "," +
@@ -208,6 +282,26 @@ BOOST_AUTO_TEST_CASE(bidirectional_reads_the_layer_inside) {
   BOOST_TEST(says(error_of(text("Dense", "concat")),
                   "layers[1].config.layer.class_name: expected 'LSTM', 'GRU' or 'SimpleRNN'"));
   BOOST_TEST(says(error_of(text("GRU", "max")), "merge_mode: expected 'concat', 'sum'"));
+}
+
+// Keras 3 writes both directions, and zeros at masked steps where there is an output for each.
+BOOST_AUTO_TEST_CASE(bidirectional_of_keras_3_names_both_directions) {
+  const auto text = [](const std::string& backward) {
+    const auto direction = [](const std::string& config) {
+      return R"({"module":"keras.layers","class_name":"LSTM","config":{"name":"x","units":5,)"
+             R"("return_sequences":true,"zero_output_for_mask":true,)" +
+             config + R"(},"registered_name":null,"build_config":{"input_shape":[null,9,2]}})";
+    };
+    return R"({"class_name":"Sequential","config":{"layers":[)" + input("in", "[null,9,2]") +
+           R"(,{"class_name":"Bidirectional","config":{"name":"b","merge_mode":"concat","layer":)" +
+           direction(R"("go_backwards":false)") + R"(,"backward_layer":)" + direction(backward) +
+           R"(}},{"class_name":"Dense","config":{"name":"o",)" + head + "}}]}}";
+  };
+  BOOST_TEST(error_of(text(R"("go_backwards":true)")) == "accepted");
+  BOOST_TEST(says(error_of(text(R"("go_backwards":false)")),
+                  "layers[1].config.backward_layer: must go the other way"));
+  BOOST_TEST(says(error_of(text(R"("go_backwards":true,"use_bias":false)")),
+                  "backward_layer: must be as the layer itself but for go_backwards"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

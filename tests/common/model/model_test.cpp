@@ -83,6 +83,23 @@ BOOST_AUTO_TEST_CASE(a_first_layer_with_its_own_input_shape_needs_no_input_layer
   BOOST_TEST(compile(*model)->parameter_count() == 62U);
 }
 
+BOOST_AUTO_TEST_CASE(a_sequential_of_early_keras_2_is_a_list_of_layers) {
+  const auto model = parse_model(R"({"class_name":"Sequential","keras_version":"2.1.6",
+    "backend":"tensorflow","config":[
+    {"class_name":"Dense","config":{"name":"one","trainable":true,"batch_input_shape":[null,30],
+     "dtype":"float32","units":4,"activation":"relu","use_bias":true,"kernel_initializer":
+     {"class_name":"VarianceScaling","config":{"scale":1.0,"mode":"fan_avg","distribution":
+     "uniform","seed":null}},"bias_initializer":{"class_name":"Zeros","config":{}}}},
+    {"class_name":"Dense","config":{"name":"two","units":2,"activation":"softmax"}}]})");
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  BOOST_TEST((model->graph.inputs[0].shape == engine::Shape{30}));
+  BOOST_TEST(compile(*model)->parameter_count() == 134U);
+  const auto without = parse_model(R"({"class_name":"Sequential","config":[
+    {"class_name":"Dense","config":{"name":"only","units":2,"activation":"softmax"}}]})");
+  BOOST_TEST_REQUIRE(!without.has_value());
+  BOOST_TEST(says(without.error().detail, "model.config: no input shape"));
+}
+
 BOOST_AUTO_TEST_CASE(a_model_that_was_built_without_an_input_layer_takes_its_built_shape) {
   const auto model =
       parse_model(R"({"class_name":"Sequential","config":{"build_input_shape":[null,30],"layers":[
