@@ -5,6 +5,7 @@
 For each class a share for each institution is drawn from a Dirichlet distribution; the smaller ALPHA, the more the
 institutions differ in their classes. The same seed gives the same files on every machine. Writes, for each name,
 OUT/NAME/images-idx3-ubyte and OUT/NAME/labels-idx1-ubyte, and prints how many images of each class everybody has.
+OUT/test points to the 10,000 test images.
 """
 import argparse
 import gzip
@@ -87,6 +88,11 @@ def main():
         write_idx(folder / "labels-idx1-ubyte", 0x801, [len(numbers)], [bytes(labels[n] for n in numbers)])
         counts = [sum(labels[number] == label for number in numbers) for label in range(CLASSES)]
         print(f"{name:16} {len(numbers):6}" + "".join(f"{seen:9}" for seen in counts))
+
+    test = arguments.out / "test"
+    test.mkdir(exist_ok=True)
+    for name in ("images-idx3-ubyte.gz", "labels-idx1-ubyte.gz"):
+        (test / name).symlink_to(arguments.data / f"t10k-{name}")
 
 
 if __name__ == "__main__":
