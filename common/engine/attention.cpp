@@ -11,6 +11,10 @@
 namespace entente::engine {
 namespace {
 
+// Causal: queries are worked on in bands of so many, with the keys that their last one sees; the
+// maps have no meaning beyond these.
+constexpr std::size_t band_size = 32;
+
 template <class S>
 class AttentionOperation final : public Operation<S> {
  public:
@@ -46,9 +50,24 @@ class AttentionOperation final : public Operation<S> {
     return (!step_.key_mask || pass.counts(*step_.key_mask, row, other)) &&
            (!step_.value_mask || pass.counts(*step_.value_mask, row, other));
   }
+  // Calls each(first, last, seen) for the bands of queries; their keys are [0, seen).
+  template <class Each>
+  void for_each_band(const Each& each) const {
+    const std::size_t size = step_.causal ? band_size : step_.steps;
+    for (std::size_t first = 0; first < step_.steps; first += size) {
+      const std::size_t last = std::min(first + size, step_.steps);
+      each(first, last, step_.causal ? std::min(first + size, step_.others) : step_.others);
+    }
+  }
   // to [steps, others] = a (a head's [steps, size]) times b' (a head's [others, size])
   void compare(const Pass<S>& pass, const S* a, const S* b, std::size_t distance, std::size_t size,
                S* transposed, S* to) const;
+  // to (a head's [steps, size]) = map times from (a head's [others, size])
+  void gather(const Pass<S>& pass, const S* map, const S* from, std::size_t distance,
+              std::size_t size, S* to) const;
+  // to (a head's [others, size]) = map' times from (a head's [steps, size])
+  void scatter(const Pass<S>& pass, const S* map, const S* from, std::size_t distance,
+               std::size_t size, S* to) const;
   void weigh(const Pass<S>& pass, std::size_t row, S* map) const;
   void head_gradient(const Pass<S>& pass, std::size_t row, std::size_t head, S* scratch) const;
 
@@ -63,24 +82,72 @@ void AttentionOperation<S>::compare(const Pass<S>& pass, const S* a, const S* b,
                                     S* to) const {
   pass.kernels->transpose(b, distance, transposed, step_.others, step_.others, size);
   Product<S> product;
-  product.a = a;
   product.a_row = distance;
   product.a_step = 1;
   product.b = transposed;
   product.b_step = step_.others;
-  product.c = to;
   product.c_row = step_.others;
-  product.rows = step_.steps;
-  product.columns = step_.others;
   product.steps = size;
-  pass.kernels->product(product);
+  for_each_band([&](std::size_t first, std::size_t last, std::size_t seen) {
+    product.a = a + first * distance;
+    product.c = to + first * step_.others;
+    product.rows = last - first;
+    product.columns = seen;
+    pass.kernels->product(product);
+  });
+}
+
+template <class S>
+void AttentionOperation<S>::gather(const Pass<S>& pass, const S* map, const S* from,
+                                   std::size_t distance, std::size_t size, S* to) const {
+  Product<S> product;
+  product.a_row = step_.others;
+  product.a_step = 1;
+  product.b = from;
+  product.b_step = distance;
+  product.c_row = distance;
+  product.columns = size;
+  for_each_band([&](std::size_t first, std::size_t last, std::size_t seen) {
+    product.a = map + first * step_.others;
+    product.c = to + first * distance;
+    product.rows = last - first;
+    product.steps = seen;
+    pass.kernels->product(product);
+  });
+}
+
+// A band of keys at a time, with the queries that see it.
+template <class S>
+void AttentionOperation<S>::scatter(const Pass<S>& pass, const S* map, const S* from,
+                                    std::size_t distance, std::size_t size, S* to) const {
+  Product<S> product;
+  product.a_row = 1;
+  product.a_step = step_.others;
+  product.b_step = distance;
+  product.c_row = distance;
+  product.columns = size;
+  const std::size_t band = step_.causal ? band_size : step_.others;
+  for (std::size_t first = 0; first < step_.others; first += band) {
+    const std::size_t unseen = step_.causal ? std::min(first, step_.steps) : 0;
+    product.a = map + unseen * step_.others + first;
+    product.b = from + unseen * distance;
+    product.c = to + first * distance;
+    product.rows = std::min(band, step_.others - first);
+    product.steps = step_.steps - unseen;
+    if (product.steps > 0) {
+      pass.kernels->product(product);
+      continue;
+    }
+    for (std::size_t i = 0; i < product.rows; ++i)
+      std::fill_n(product.c + i * distance, size, S{0});
+  }
 }
 
 // Scores become probabilities.
 template <class S>
 void AttentionOperation<S>::weigh(const Pass<S>& pass, std::size_t row, S* map) const {
   const bool masked = step_.key_mask || step_.value_mask;
-  for (std::size_t i = 0; i < step_.steps; ++i, map += step_.others) {
+  const auto weigh_one = [&](std::size_t i, std::size_t end) {
     std::size_t seen = step_.causal ? std::min(i + 1, step_.others) : step_.others;
     std::size_t allowed = seen;
     pass.kernels->scale(scale_, map, seen);
@@ -95,8 +162,12 @@ void AttentionOperation<S>::weigh(const Pass<S>& pass, std::size_t row, S* map) 
     for (std::size_t j = 0; masked && j < seen; ++j) {
       if (!looks_at(pass, row, j)) map[j] = S{0};
     }
-    std::fill(map + seen, map + step_.others, S{0});
-  }
+    std::fill(map + seen, map + end, S{0});
+    map += step_.others;
+  };
+  for_each_band([&](std::size_t first, std::size_t last, std::size_t end) {
+    for (std::size_t i = first; i < last; ++i) weigh_one(i, end);
+  });
 }
 
 template <class S>
@@ -111,18 +182,8 @@ void AttentionOperation<S>::forward(const Pass<S>& pass, Rows rows, const Block&
       compare(pass, query + head * step_.key_size, key + head * step_.key_size, keys_,
               step_.key_size, pass.scratch_of(block.index), map);
       weigh(pass, row, map);
-      Product<S> product;
-      product.a = map;
-      product.a_row = step_.others;
-      product.a_step = 1;
-      product.b = value + head * step_.value_size;
-      product.b_step = values_;
-      product.c = to + head * step_.value_size;
-      product.c_row = values_;
-      product.rows = step_.steps;
-      product.columns = step_.value_size;
-      product.steps = step_.others;
-      pass.kernels->product(product);
+      gather(pass, map, value + head * step_.value_size, values_, step_.value_size,
+             to + head * step_.value_size);
     }
   }
 }
@@ -136,43 +197,27 @@ void AttentionOperation<S>::head_gradient(const Pass<S>& pass, std::size_t row, 
   const S* gradient = pass.gradient_of(this->output_, row) + value_at;
   const S* map = map_of(pass, row, head);
   S* scores = scratch + transposed_size();
-  Product<S> product;
-  product.a = map;
-  product.a_row = 1;
-  product.a_step = step_.others;
-  product.b = gradient;
-  product.b_step = values_;
-  product.c = pass.gradient_of(this->inputs_[2], row) + value_at;
-  product.c_row = values_;
-  product.rows = step_.others;
-  product.columns = step_.value_size;
-  product.steps = step_.steps;
-  if (this->inputs_[2].wants_gradient) pass.kernels->product(product);
+  if (this->inputs_[2].wants_gradient) {
+    scatter(pass, map, gradient, values_, step_.value_size,
+            pass.gradient_of(this->inputs_[2], row) + value_at);
+  }
   compare(pass, gradient, pass.input(this->inputs_[2], row) + value_at, values_, step_.value_size,
           scratch, scores);
-  for (std::size_t i = 0; i < step_.steps; ++i) {
-    S* line = scores + i * step_.others;
-    pass.kernels->softmax_gradient(map + i * step_.others, line, step_.others, line);
-    pass.kernels->scale(scale_, line, step_.others);
+  for_each_band([&](std::size_t first, std::size_t last, std::size_t seen) {
+    for (std::size_t i = first; i < last; ++i) {
+      S* line = scores + i * step_.others;
+      pass.kernels->softmax_gradient(map + i * step_.others, line, seen, line);
+      pass.kernels->scale(scale_, line, seen);
+    }
+  });
+  if (this->inputs_[0].wants_gradient) {
+    gather(pass, scores, pass.input(this->inputs_[1], row) + key_at, keys_, step_.key_size,
+           pass.gradient_of(this->inputs_[0], row) + key_at);
   }
-  product.a = scores;
-  product.a_row = step_.others;
-  product.a_step = 1;
-  product.b = pass.input(this->inputs_[1], row) + key_at;
-  product.b_step = keys_;
-  product.c = pass.gradient_of(this->inputs_[0], row) + key_at;
-  product.c_row = keys_;
-  product.rows = step_.steps;
-  product.columns = step_.key_size;
-  product.steps = step_.others;
-  if (this->inputs_[0].wants_gradient) pass.kernels->product(product);
-  product.a_row = 1;
-  product.a_step = step_.others;
-  product.b = pass.input(this->inputs_[0], row) + key_at;
-  product.c = pass.gradient_of(this->inputs_[1], row) + key_at;
-  product.rows = step_.others;
-  product.steps = step_.steps;
-  if (this->inputs_[1].wants_gradient) pass.kernels->product(product);
+  if (this->inputs_[1].wants_gradient) {
+    scatter(pass, scores, pass.input(this->inputs_[0], row) + key_at, keys_, step_.key_size,
+            pass.gradient_of(this->inputs_[1], row) + key_at);
+  }
 }
 
 template <class S>

@@ -3,7 +3,12 @@
 // Conv2D: y[oy, ox] = relu(sum over ky, kx of x[oy * step_y + ky - top, ox * step_x + kx - left]
 // W[ky, kx] + b), without copies of windows: a line of the filter and a line of the padded input
 // are both contiguous, [kernel width * channels].
+//
+// Taps that would fall on the zeros around the input are left out: outputs are worked on in bands
+// of lines, and where it pays of columns, that have the same taps inside.
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 #include "common/engine/lines.hpp"
 #include "common/engine/operation.hpp"
@@ -17,6 +22,70 @@ namespace {
 constexpr std::size_t parts_size_max = std::size_t{1} << 21U;  // scalars
 constexpr std::size_t parts_min = 2, parts_max = 16;
 constexpr std::size_t reduce_task_size = 8192;
+
+// Columns are worked on apart where that leaves out this share of their taps, and there are lines
+// enough to keep a product busy.
+constexpr double share_worth_columns = 1.0 / 16;
+constexpr std::size_t lines_worth_columns = 8, channels_worth_columns = 16;
+
+// One axis of a convolution: output o reads input o * step + tap - before.
+struct Axis {
+  std::size_t outputs = 0, inputs = 0, taps = 0, step = 1, before = 0;
+};
+
+// Outputs [first, last), and taps [low, high), at least one.
+struct Band {
+  std::size_t first = 0, last = 0, low = 0, high = 0;
+};
+
+bool is_inside(const Axis& axis, std::size_t output, std::size_t tap) {
+  const std::size_t at = output * axis.step + tap;
+  return at >= axis.before && at - axis.before < axis.inputs;
+}
+
+// The numbers from 0 to below `count` that are inside, one run of them; none: the first.
+template <class Inside>
+std::pair<std::size_t, std::size_t> inside_of(std::size_t count, const Inside& inside) {
+  std::size_t low = 0;
+  while (low < count && !inside(low)) ++low;
+  if (low == count) return {0, 1};
+  std::size_t high = low + 1;
+  while (high < count && inside(high)) ++high;
+  return {low, high};
+}
+
+// Outputs that follow each other and have the same taps inside.
+std::vector<Band> bands_by_output(const Axis& axis) {
+  std::vector<Band> bands;
+  for (std::size_t o = 0; o < axis.outputs; ++o) {
+    const auto [low, high] =
+        inside_of(axis.taps, [&](std::size_t tap) { return is_inside(axis, o, tap); });
+    if (bands.empty() || bands.back().low != low || bands.back().high != high)
+      bands.push_back({o, o, low, high});
+    bands.back().last = o + 1;
+  }
+  return bands;
+}
+
+// For each tap, or for all together, the outputs that it is inside for.
+std::vector<Band> bands_by_tap(const Axis& axis, bool apart) {
+  std::vector<Band> bands;
+  for (std::size_t tap = 0; apart && tap < axis.taps; ++tap) {
+    const auto [first, last] =
+        inside_of(axis.outputs, [&](std::size_t o) { return is_inside(axis, o, tap); });
+    bands.push_back({first, last, tap, tap + 1});
+  }
+  if (!apart) bands.push_back({0, axis.outputs, 0, axis.taps});
+  return bands;
+}
+
+bool is_worth_columns(const Axis& axis, std::size_t lines) {
+  double left_out = 0;
+  for (const Band& band : bands_by_output(axis))
+    left_out += static_cast<double>((band.last - band.first) * (axis.taps - band.high + band.low));
+  return lines >= lines_worth_columns &&
+         left_out >= share_worth_columns * static_cast<double>(axis.outputs * axis.taps);
+}
 
 template <class S>
 class ConvolutionOperation final : public Operation<S> {
@@ -53,7 +122,11 @@ class ConvolutionOperation final : public Operation<S> {
     if (part == 0) return pass.gradient + step_.weights.kernel;
     return pass.buffer(this->step_buffer_) + kernel_room_ + (part - 1) * part_size_;
   }
-  Product<S> gradient_product() const;
+  void convolve(const Kernels<S>& kernels, Product<S> whole, const std::vector<Band>& lines,
+                const std::vector<Band>& columns, std::size_t channels) const;
+  // Adds one row's, of the taps on line ky of the kernel.
+  void kernel_gradient(const Pass<S>& pass, std::size_t row, std::size_t ky, S* sums,
+                       bool accumulate) const;
   void input_gradient(const Pass<S>& pass, std::size_t row) const;
   void bias_gradient(const Pass<S>& pass, std::size_t row, S* sums, bool accumulate) const;
 
@@ -61,6 +134,8 @@ class ConvolutionOperation final : public Operation<S> {
   std::size_t line_ = 0;         // kernel width * channels
   std::size_t part_size_ = 0;    // kernel and bias
   std::size_t kernel_room_ = 0;  // the turned kernel
+  // Of the output, of the input's gradient, and of the kernel's gradient.
+  std::vector<Band> lines_, columns_, input_lines_, input_columns_, tap_lines_, tap_columns_;
 };
 
 template <class S>
@@ -71,6 +146,19 @@ ConvolutionOperation<S>::ConvolutionOperation(const ConvolutionStep& step)
   };
   part_size_ = step.weights.kernel_count + (step.weights.bias ? step.output.channels : 0);
   kernel_room_ = rounded(step.weights.kernel_count);
+  const Axis y{step.output.height, step.input.height, step.kernel_height, step.step_y, step.top};
+  const Axis x{step.output.width, step.input.width, step.kernel_width, step.step_x, step.left};
+  lines_ = bands_by_output(y);
+  tap_lines_ = bands_by_tap(y, true);
+  if (is_worth_columns(x, y.outputs)) columns_ = bands_by_output(x);
+  tap_columns_ = bands_by_tap(x, step.input.channels >= channels_worth_columns);
+  // The input's gradient: a convolution of step 1, of the output's with zeros between.
+  const auto back = [](const Axis& axis) {
+    return Axis{axis.inputs, (axis.outputs - 1) * axis.step + 1, axis.taps, 1,
+                axis.taps - 1 - axis.before};
+  };
+  input_lines_ = bands_by_output(back(y));
+  if (is_worth_columns(back(x), y.inputs)) input_columns_ = bands_by_output(back(x));
 }
 
 // For any number of rows up to `rows`.
@@ -125,7 +213,45 @@ void ConvolutionOperation<S>::forward(const Pass<S>& pass, Rows rows, const Bloc
   for (std::size_t row = rows.first; row < rows.last; ++row) {
     product.a = pass.input(this->input_, row);
     product.c = pass.output(this->output_, row) + output.origin;
-    pass.kernels->product(product);
+    convolve(*pass.kernels, product, lines_, columns_, step_.input.channels);
+  }
+}
+
+// `whole`: a line is a group, a column one of its rows; a tap on a line is `channels` steps.
+// Columns that miss taps are worked on line by line together; the others, or all, in bands of
+// lines.
+template <class S>
+void ConvolutionOperation<S>::convolve(const Kernels<S>& kernels, Product<S> whole,
+                                       const std::vector<Band>& lines,
+                                       const std::vector<Band>& columns,
+                                       std::size_t channels) const {
+  Band middle{0, whole.rows, 0, step_.kernel_width};
+  for (const Band& band : columns) {
+    if (band.high - band.low == step_.kernel_width) {
+      middle = band;
+      continue;
+    }
+    Product<S> product = whole;
+    product.a += band.first * whole.a_row + band.low * channels * whole.a_step;
+    product.b += band.low * channels * whole.b_step;
+    product.c += band.first * whole.c_row;
+    product.steps = (band.high - band.low) * channels;
+    std::swap(product.a_group, product.a_row);
+    std::swap(product.c_group, product.c_row);
+    product.rows = whole.groups;
+    product.groups = band.last - band.first;
+    kernels.product(product);
+  }
+  for (const Band& band : lines) {
+    Product<S> product = whole;
+    product.a +=
+        band.first * whole.a_group + band.low * whole.a_segment + middle.first * whole.a_row;
+    product.b += band.low * whole.b_segment;
+    product.c += band.first * whole.c_group + middle.first * whole.c_row;
+    product.rows = middle.last - middle.first;
+    product.groups = band.last - band.first;
+    product.segments = band.high - band.low;
+    kernels.product(product);
   }
 }
 
@@ -161,48 +287,50 @@ void ConvolutionOperation<S>::input_gradient(const Pass<S>& pass, std::size_t ro
   product.columns = step_.input.channels;
   product.segments = step_.kernel_height;
   product.steps = step_.kernel_width * step_.output.channels;
-  pass.kernels->product(product);
+  convolve(*pass.kernels, product, input_lines_, input_columns_, step_.output.channels);
 }
 
-// The kernel's gradient of one row, [ky, kx and channel, filter]; a, b, c and accumulate are the
-// caller's.
+// [kx and channel, filter]
 template <class S>
-Product<S> ConvolutionOperation<S>::gradient_product() const {
+void ConvolutionOperation<S>::kernel_gradient(const Pass<S>& pass, std::size_t row, std::size_t ky,
+                                              S* sums, bool accumulate) const {
   const Layout& input = this->input_.activation;
   const Layout& output = this->output_.gradient;
+  const Band& lines = tap_lines_[ky];
+  const S* a = pass.input(this->input_, row) + (lines.first * step_.step_y + ky) * input.line;
+  const S* b = pass.gradient_of(this->output_, row) + output.origin + lines.first * output.line;
   Product<S> product;
-  product.a_group = input.line;
   product.a_row = 1;
   product.a_segment = step_.step_y * input.line;
   product.a_step = step_.step_x * input.pixel;
   product.b_segment = output.line;
   product.b_step = output.pixel;
-  product.c_group = line_ * step_.output.channels;
   product.c_row = step_.output.channels;
-  product.groups = step_.kernel_height;
-  product.rows = line_;
   product.columns = step_.output.channels;
-  product.segments = step_.output.height;
-  product.steps = step_.output.width;
-  return product;
+  product.segments = lines.last - lines.first;
+  product.accumulate = accumulate;
+  for (const Band& columns : tap_columns_) {
+    product.a = a + columns.first * product.a_step + columns.low * input.pixel;
+    product.b = b + columns.first * output.pixel;
+    product.c = sums + (ky * line_ + columns.low * step_.input.channels) * product.c_row;
+    product.rows = (columns.high - columns.low) * step_.input.channels;
+    product.steps = columns.last - columns.first;
+    pass.kernels->product(product);
+  }
 }
 
 template <class S>
 void ConvolutionOperation<S>::backward(const Pass<S>& pass, Rows rows, const Block& block) const {
   const bool sum_here = by_block(pass.rows);
   S* sums = sums_of(pass, sum_here ? block.index : 0);
-  Product<S> product = gradient_product();
-  product.c = sums;
   for (std::size_t row = rows.first; row < rows.last; ++row) {
     if (step_.relu) relu_gradient(pass, this->output_, row);
     if (this->input_.wants_gradient) input_gradient(pass, row);
     if (!sum_here) continue;
-    product.a = pass.input(this->input_, row);
-    product.b = pass.gradient_of(this->output_, row) + this->output_.gradient.origin;
-    product.accumulate = row != block.rows.first;
-    pass.kernels->product(product);
-    if (step_.weights.bias)
-      bias_gradient(pass, row, sums + step_.weights.kernel_count, product.accumulate);
+    const bool accumulate = row != block.rows.first;
+    for (std::size_t ky = 0; ky < step_.kernel_height; ++ky)
+      kernel_gradient(pass, row, ky, sums, accumulate);
+    if (step_.weights.bias) bias_gradient(pass, row, sums + step_.weights.kernel_count, accumulate);
   }
 }
 
@@ -213,16 +341,10 @@ void ConvolutionOperation<S>::gradient(const Pass<S>& pass, std::size_t task) co
   const std::size_t part = task / step_.kernel_height, ky = task % step_.kernel_height;
   const Rows rows{pass.rows * part / count, pass.rows * (part + 1) / count};
   S* sums = sums_of(pass, part);
-  Product<S> product = gradient_product();
-  product.groups = 1;
-  product.c = sums + ky * product.c_group;
   for (std::size_t row = rows.first; row < rows.last; ++row) {
-    product.a = pass.input(this->input_, row) + ky * product.a_group;
-    product.b = pass.gradient_of(this->output_, row) + this->output_.gradient.origin;
-    product.accumulate = row != rows.first;
-    pass.kernels->product(product);
+    kernel_gradient(pass, row, ky, sums, row != rows.first);
     if (ky != 0 || !step_.weights.bias) continue;
-    bias_gradient(pass, row, sums + step_.weights.kernel_count, product.accumulate);
+    bias_gradient(pass, row, sums + step_.weights.kernel_count, row != rows.first);
   }
 }
 

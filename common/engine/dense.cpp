@@ -23,6 +23,7 @@ constexpr std::size_t gradient_task_rows = 84;
 
 // From so many positions on a row alone keeps a product busy.
 constexpr std::size_t positions_by_row = 24;
+constexpr std::size_t kernel_by_row_max = 32'768;
 constexpr std::size_t transposed_together = 64;
 
 template <class S>
@@ -39,7 +40,9 @@ class DenseOperation final : public Operation<S> {
     return Layout::tight({step_.input.height, step_.input.width, step_.outputs});
   }
   bool has_parameters() const override { return true; }
-  bool works_by_row() const override { return positions_ >= positions_by_row; }
+  bool works_by_row() const override {
+    return positions_ >= positions_by_row && step_.weights.kernel_count < kernel_by_row_max;
+  }
   std::size_t block_scratch() const override {
     return positions_ == 1 ? step_.outputs * block_rows_max : 0;
   }

@@ -12,65 +12,65 @@ namespace {
 // The value and the derivative of each curve at x, which has given y.
 struct Tanh {
   template <class S>
-  static S at(S x, S) {
+  [[gnu::always_inline]] static S at(S x, S) {
     return tanh_of(x);
   }
   template <class S>
-  static S slope_at(S, S y, S) {
+  [[gnu::always_inline]] static S slope_at(S, S y, S) {
     return S{1} - y * y;
   }
 };
 struct Sigmoid {
   template <class S>
-  static S at(S x, S) {
+  [[gnu::always_inline]] static S at(S x, S) {
     return sigmoid_of(x);
   }
   template <class S>
-  static S slope_at(S, S y, S) {
+  [[gnu::always_inline]] static S slope_at(S, S y, S) {
     return y * (S{1} - y);
   }
 };
 struct Gelu {
   template <class S>
-  static S at(S x, S) {
+  [[gnu::always_inline]] static S at(S x, S) {
     return S(0.5) * x * (S{1} + erf_of(x * S(0.70710678118654752440)));
   }
   template <class S>
-  static S slope_at(S x, S, S) {
+  [[gnu::always_inline]] static S slope_at(S x, S, S) {
     const S below = S(0.5) * (S{1} + erf_of(x * S(0.70710678118654752440)));
     return below + x * S(0.39894228040143267794) * exp_of(S(-0.5) * x * x);
   }
 };
 struct Swish {
   template <class S>
-  static S at(S x, S) {
+  [[gnu::always_inline]] static S at(S x, S) {
     return x * sigmoid_of(x);
   }
   template <class S>
-  static S slope_at(S x, S y, S) {
+  [[gnu::always_inline]] static S slope_at(S x, S y, S) {
     const S gate = sigmoid_of(x);
     return gate + y * (S{1} - gate);
   }
 };
 struct Elu {
   template <class S>
-  static S at(S x, S alpha) {
+  [[gnu::always_inline]] static S at(S x, S alpha) {
     const S below = alpha * expm1_of(x < S{0} ? x : S{0});
     return x > S{0} ? x : below;
   }
   template <class S>
-  static S slope_at(S x, S y, S alpha) {
+  [[gnu::always_inline]] static S slope_at(S x, S y, S alpha) {
     return x > S{0} ? S{1} : y + alpha;
   }
 };
 struct LeakyRelu {
   template <class S>
-  static S at(S x, S slope) {
+  [[gnu::always_inline]] static S at(S x, S slope) {
     const S below = slope * x;
     return x < S{0} ? below : x;
   }
   template <class S>
-  static S slope_at(S x, S, S slope) {
+  [[gnu::always_inline]] static S slope_at(S x, S, S slope) {
     return x > S{0} ? S{1} : slope;
   }
 };

@@ -15,6 +15,12 @@ namespace {
 
 inline constexpr std::size_t steps_in_cache = 256;
 inline constexpr std::size_t rows_worth_packing = 48;
+inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 96;
+// Of gathered steps: an odd number of cache lines.
+inline constexpr std::size_t gathered_step = 112;
+
+// How far before its use a line of b is asked for, where vectors are as long as lines.
+inline constexpr std::size_t steps_ahead = 8;
 
 // Tiles: as many accumulators as the registers hold beside the vectors of b and one of a.
 inline constexpr std::size_t tile_vectors_max = vector_bytes == 64 ? 4 : 2;
@@ -60,7 +66,11 @@ void multiply_tile(const Tile<S>& tile) {
     for (std::size_t step = 0; step < tile.steps; ++step) {
       Vector<S> right[vectors];
 #pragma GCC unroll 4
-      for (std::size_t j = 0; j < vectors; ++j) right[j] = load(b + j * lanes<S>);
+      for (std::size_t j = 0; j < vectors; ++j) {
+        right[j] = load(b + j * lanes<S>);
+        if constexpr (vector_bytes == 64)
+          __builtin_prefetch(b + steps_ahead * tile.b_step + j * lanes<S>);
+      }
 #pragma GCC unroll 16
       for (std::size_t i = 0; i < rows; ++i) {
         const S left = a[i * a_row];
@@ -112,6 +122,13 @@ struct Panel {
   std::size_t first, columns;
 };
 
+// Where the block's part of a lies.
+template <class S>
+struct Left {
+  const S* a;
+  std::size_t a_segment, a_step;
+};
+
 template <class S, std::size_t vectors>
 void multiply_cut_tile(Tile<S> tile, std::size_t rows, std::size_t columns) {
   constexpr std::size_t width = vectors * lanes<S>;
@@ -133,7 +150,8 @@ void multiply_cut_tile(Tile<S> tile, std::size_t rows, std::size_t columns) {
 }
 
 template <class S, std::size_t vectors>
-void multiply_panel(const Product<S>& product, const StepBlock& block, const Panel<S>& panel) {
+void multiply_panel(const Product<S>& product, const StepBlock& block, const Left<S>& left,
+                    const Panel<S>& panel) {
   constexpr std::size_t width = vectors * lanes<S>;
   const bool cut = panel.columns < width;
   alignas(64) S bias[width] = {};
@@ -142,8 +160,8 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Pan
   }
   Tile<S> tile{};
   tile.a_row = product.a_row;
-  tile.a_segment = product.a_segment;
-  tile.a_step = product.a_step;
+  tile.a_segment = left.a_segment;
+  tile.a_step = left.a_step;
   tile.b = panel.b;
   tile.b_segment = panel.b_segment;
   tile.b_step = panel.b_step;
@@ -154,13 +172,11 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Pan
   tile.accumulate = product.accumulate || !block.first;
   tile.relu = product.relu && block.last;
   const std::size_t tiles = (product.rows + tile_rows_max(vectors) - 1) / tile_rows_max(vectors);
-  const S* a =
-      product.a + block.first_segment * product.a_segment + block.first_step * product.a_step;
   for (std::size_t group = 0; group < product.groups; ++group) {
     for (std::size_t i = 0; i < tiles; ++i) {
       const std::size_t row = product.rows * i / tiles;
       const std::size_t rows = product.rows * (i + 1) / tiles - row;
-      tile.a = a + group * product.a_group + row * product.a_row;
+      tile.a = left.a + group * product.a_group + row * product.a_row;
       tile.c = product.c + group * product.c_group + row * product.c_row + panel.first;
       if (cut) {
         multiply_cut_tile<S, vectors>(tile, rows, panel.columns);
@@ -190,7 +206,7 @@ void pack_panel(const StepBlock& block, Panel<S>& panel, std::size_t width, S* p
 }
 
 template <class S>
-void multiply_block(const Product<S>& product, const StepBlock& block) {
+void multiply_block(const Product<S>& product, const StepBlock& block, const Left<S>& left) {
   static_assert(tile_vectors_max * lanes<S> <= panel_columns_max);
   alignas(64) S packed[steps_in_cache * panel_columns_max];
   const S* b =
@@ -206,25 +222,54 @@ void multiply_block(const Product<S>& product, const StepBlock& block) {
         (scattered && product.groups * product.rows > rows_worth_packing)) {
       pack_panel(block, panel, width, packed);
     }
-    if (vectors == 1) multiply_panel<S, 1>(product, block, panel);
-    if (vectors == 2) multiply_panel<S, 2>(product, block, panel);
+    if (vectors == 1) multiply_panel<S, 1>(product, block, left, panel);
+    if (vectors == 2) multiply_panel<S, 2>(product, block, left, panel);
     if constexpr (tile_vectors_max == 4) {
-      if (vectors == 4) multiply_panel<S, 4>(product, block, panel);
+      if (vectors == 4) multiply_panel<S, 4>(product, block, left, panel);
     }
     column += panel.columns;
   }
 }
 
+// Whether a's rows lie side by side, its steps far apart, and enough panels read them.
+template <class S>
+bool is_worth_gathering(const Product<S>& product) {
+  return product.groups == 1 && product.a_row == 1 && product.a_step >= steps_far_apart &&
+         product.rows <= gathered_rows_max && product.columns > 2 * tile_vectors_max * lanes<S>;
+}
+
+template <class S>
+void multiply_gathered(const Product<S>& product, const StepBlock& block) {
+  alignas(64) S gathered[steps_in_cache * gathered_step];
+  S* to = gathered;
+  for (std::size_t segment = 0; segment < block.segments; ++segment) {
+    const S* from = product.a + (block.first_segment + segment) * product.a_segment +
+                    block.first_step * product.a_step;
+    for (std::size_t step = 0; step < block.steps; ++step) {
+      for (std::size_t i = 0; i < product.rows; ++i) to[i] = from[i];
+      from += product.a_step;
+      to += gathered_step;
+    }
+  }
+  multiply_block(product, block, Left<S>{gathered, block.steps * gathered_step, gathered_step});
+}
+
 template <class S>
 void multiply(const Product<S>& product) {
+  const bool gathers = is_worth_gathering(product);
   const std::size_t together = product.steps < steps_in_cache ? steps_in_cache / product.steps : 1;
   for (std::size_t segment = 0; segment < product.segments; segment += together) {
     for (std::size_t step = 0; step < product.steps; step += steps_in_cache) {
       const std::size_t segments = smaller(together, product.segments - segment);
       const std::size_t steps = smaller(steps_in_cache, product.steps - step);
       const bool last = segment + segments == product.segments && step + steps == product.steps;
-      multiply_block(product,
-                     StepBlock{segment, segments, step, steps, segment == 0 && step == 0, last});
+      const StepBlock block{segment, segments, step, steps, segment == 0 && step == 0, last};
+      if (gathers) {
+        multiply_gathered(product, block);
+        continue;
+      }
+      const S* a = product.a + segment * product.a_segment + step * product.a_step;
+      multiply_block(product, block, Left<S>{a, product.a_segment, product.a_step});
     }
   }
 }

@@ -185,6 +185,20 @@ BOOST_AUTO_TEST_CASE(attention_of_one_sequence_to_another_of_other_length) {
   check(graph, 4, 100, "across");
 }
 
+BOOST_AUTO_TEST_CASE(causal_attention_over_several_bands_with_keys_that_nobody_sees_or_too_few) {
+  for (const auto& [steps, others] : {std::pair{40U, 70U}, std::pair{70U, 40U}, {37U, 37U}}) {
+    MultiHeadAttention attention;
+    attention.heads = 1;
+    attention.key_size = 2;
+    attention.causal = true;
+    const GraphSpec graph{
+        {{"x", {steps, 2}}, {"others", {others, 3}}},
+        {layer("k", Dense{2}, {"others"}), layer("a", attention, {"x", "k"}),
+         layer("p", GlobalPooling{GlobalPooling::Kind::average, 1, false}), head()}};
+    check(graph, 2, 105, "bands");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(position_embeddings_alone_and_added) {
   check(graph_of({4, 3}, {dense("d", 2), layer("p", PositionEmbedding{6, false}),
                           layer("s", Add{}, {"d", "p"}), layer("q", PositionEmbedding{4, true}),
