@@ -66,18 +66,19 @@ void read_identity(JsonReader section, const Paths& path, Configuration& into,
 
 void read_data(JsonReader section, const Paths& path, Configuration& into,
                std::optional<Error>& first) {
-  if (section.has("images") || section.has("labels")) {
+  const bool images = section.has("images") || section.has("labels");
+  const bool text = section.has("text"), table = section.has("table") || (!images && !text);
+  if (images) {
     into.data.images = path(section, "images");
     into.data.labels = path(section, "labels");
-    if (section.has("table")) {
-      section.find("table");
-      section.fail("table", "expected either a table, or images and labels, saw both");
-    }
-  } else {
-    into.data.table = path(section, "table");
-    section.find("images");  // known, for the suggestions
-    section.find("labels");
   }
+  if (text) into.data.text = path(section, "text");
+  if (table) into.data.table = path(section, "table");
+  if (images + text + table > 1) {
+    section.fail(text ? "text" : "table",
+                 "expected one of a table, a text, or images and labels; saw more");
+  }
+  for (const std::string_view key : {"table", "text", "images", "labels"}) section.find(key);
   finish(section, first);
 }
 

@@ -18,9 +18,9 @@ namespace {
 
 Result<data::Source> source_of(const plan::Plan& plan, const EvaluateOptions& options) {
   if (options.labels.empty()) return data::source_of(plan.data, options.data);
-  if (std::holds_alternative<data::Table>(plan.data.kind)) {
+  if (!std::holds_alternative<data::Image>(plan.data.kind)) {
     return Error{Errc::invalid_argument,
-                 "--labels: the plan's data are a table, which holds its own labels"};
+                 "--labels: the plan's data are no images, and hold their own labels"};
   }
   data::Source source;
   source.images = options.data;

@@ -55,7 +55,7 @@ Result<std::shared_ptr<const plan::Plan>> read_any_plan(const std::filesystem::p
 }
 
 Result<void> check_readable(const data::Source& source) {
-  for (const auto& path : {source.table, source.images, source.labels}) {
+  for (const auto& path : {source.table, source.text, source.images, source.labels}) {
     if (path.empty()) continue;
     if (auto file = File::open(path, File::Mode::read); !file) return as_usage(file.error());
   }

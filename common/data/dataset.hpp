@@ -24,17 +24,18 @@ struct Source {
   std::filesystem::path table;   // kind "table": a CSV file, plain or gzip
   std::filesystem::path images;  // kind "image": IDX, plain or gzip
   std::filesystem::path labels;
+  std::filesystem::path text = {};  // kind "text": UTF-8, plain or gzip
 };
 
-// The source that one path means: a table is the file itself; for images the labels lie beside it
-// under the same name with "images" replaced by "labels" (and "idx3" by "idx1"), as these data sets
-// are published. Errors: invalid_argument - an image file whose name does not show where its labels
-// are.
+// The source that one path means: a table or a text is the file itself; for images the labels lie
+// beside it under the same name with "images" replaced by "labels" (and "idx3" by "idx1"), as these
+// data sets are published. Errors: invalid_argument - an image file whose name does not show where
+// its labels are.
 Result<Source> source_of(const Schema& schema, const std::filesystem::path& path);
 
 struct Limits {
   std::uint64_t rows_max = 100'000'000;           // at most 2^32 - 1
-  std::uint64_t memory_max_bytes = 16ULL << 30U;  // features and labels together
+  std::uint64_t memory_max_bytes = 16ULL << 30U;  // as Dataset::memory_bytes
 };
 
 // The label of a position that does not count (padding).
@@ -50,13 +51,17 @@ struct Gathered {
 
 class Dataset {
  public:
-  std::size_t rows() const { return labels_.size(); }
+  std::size_t rows() const { return rows_; }
   std::size_t feature_count() const { return feature_count_; }
   const Target& target() const { return target_; }
+  // Of tables and images with classes: [rows, positions]. Otherwise empty.
   std::span<const std::uint32_t> labels() const { return labels_; }
-  std::uint64_t memory_bytes() const;
-  // How many rows each class has.
+  // How many positions of all rows have each class. Precondition: the target is classes.
   std::vector<std::uint64_t> class_counts() const;
+  // How many rows before a row, and as many behind it, share a part of it: windows of a text do.
+  std::size_t overlap() const;
+  // What the rows take.
+  std::uint64_t memory_bytes() const;
 
   // Copies rows into the caller's buffers, scaled. With a seed, what the schema says of
   // augmentation is done to them, as (seed, place in `rows`) decides: for training; without,
@@ -66,21 +71,35 @@ class Dataset {
 
  private:
   friend class DatasetBuilder;
+  void copy_image(const std::uint8_t* from, float* to) const;
+  void copy_augmented(const std::uint8_t* from, float* to, std::uint64_t seed,
+                      std::size_t place) const;
+  void copy_labels(std::size_t row, std::uint32_t* to) const;
+
+  std::size_t rows_ = 0;
   std::size_t feature_count_ = 0;
   Target target_;
-  std::vector<std::uint32_t> labels_;
-  std::vector<float> values_;            // tables: [rows, f], scaled
-  std::vector<std::uint8_t> bytes_;      // images: [rows, f], scaled when gathered
-  std::array<float, 256> byte_scale_{};  // the feature that a byte means
+  std::vector<std::uint32_t> labels_;  // [rows, positions]
+  std::vector<float> answers_;         // [rows, positions, width]
+  std::vector<float> values_;          // tables: [rows, f], scaled
+  std::vector<std::uint8_t> bytes_;    // images: [rows, f], scaled when gathered
+  // The feature that a byte means: one table for all channels, or one for each.
+  std::vector<std::array<float, 256>> byte_scales_;
+  Image image_;
+  std::vector<TokenNumber> tokens_;  // texts: all of them, once
+  std::size_t stride_ = 0;           // from a row's first token to the next row's
 };
 
 // Errors: malformed - "file.csv:17: column 'age': expected a number, saw 'abc'", an IDX file cut
-// short, no rows at all, a limit passed; not_found; io; invalid_argument - the source lacks a path
-// that the schema's kind needs.
+// short, a text that is not UTF-8, no rows at all, a limit passed; not_found; io; invalid_argument
+// - the source lacks a path that the schema's kind needs.
 Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits = {});
 
 // Which rows train and which are kept for evaluation: drawn without repetition by `seed`,
 // floor(fraction * rows) of them kept, never all. Both ascending. Precondition: 0 <= fraction < 1.
+// Where rows overlap, the kept ones are neighbours, at a place that the seed draws, and rows that
+// share a part with them neither train nor are kept; where too few would be left to train, the kept
+// ones are the last, and fewer.
 struct Split {
   std::vector<std::uint32_t> training;
   std::vector<std::uint32_t> holdout;

@@ -98,6 +98,19 @@ Result<void> check_shape(const ByteSource& source, const std::vector<std::uint32
                                (seen.empty() ? "one byte an image" : product_text(seen)));
 }
 
+// The feature that a byte means, by channel where the channels differ.
+std::vector<std::array<float, 256>> byte_scales(const Image& image) {
+  std::vector<std::array<float, 256>> scales(std::max(image.mean.size(), image.deviation.size()));
+  for (std::size_t i = 0; i < scales.size(); ++i) {
+    const double mean = image.mean[i % image.mean.size()];
+    const double deviation = image.deviation[i % image.deviation.size()];
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+      scales[i][byte] = static_cast<float>((static_cast<double>(byte) / 255.0 - mean) / deviation);
+    }
+  }
+  return scales;
+}
+
 }  // namespace
 
 Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& images,
@@ -145,10 +158,9 @@ Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& i
   auto content = read_content(*image_source, rows * features);
   if (!content) return content.error();
   builder.bytes() = std::move(*content);
-  for (std::size_t byte = 0; byte < 256; ++byte) {
-    builder.byte_scale()[byte] =
-        static_cast<float>((static_cast<double>(byte) / 255.0 - image.mean) / image.deviation);
-  }
+  builder.byte_scales() = byte_scales(image);
+  builder.set_image(image);
+  builder.set_rows(rows);
   return builder.finish();
 }
 

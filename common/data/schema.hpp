@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a plan says about the data: how one row becomes features and a label. Every institution
-// reads its own rows by the same schema; the statistics for scaling stand in it and are never
-// learned across institutions.
+// What a plan says about the data: how one row becomes features and a target. Every institution
+// reads its own rows by the same schema; the statistics for scaling and the vocabularies stand in
+// it and are never learned across institutions.
 //
-// kind "table": a CSV file with a header line. One feature a numeric column, one feature a category
-// of each categorical column (one-hot), in the order of the plan's columns. kind "image": IDX files
-// of unsigned bytes. One feature a byte, in row-major height, width, channels order.
+// kind "table": a CSV file with a header line; each column makes one or more features, in the order
+// of the plan's columns. kind "image": IDX files of unsigned bytes. One feature a byte, in
+// row-major height, width, channels order. kind "text": a UTF-8 file; a row is a window of its
+// tokens.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@
 
 #include "common/base/json.hpp"
 #include "common/base/result.hpp"
+#include "common/data/tokens.hpp"
 
 namespace entente::data {
 
@@ -25,35 +27,77 @@ inline constexpr std::size_t categories_max = 16'384;  // of one column
 inline constexpr std::size_t classes_max = 65'536;
 inline constexpr std::size_t features_max = 1U << 20U;  // of one row
 inline constexpr std::size_t name_max_bytes = 256;      // of a column, category or class
+inline constexpr std::size_t targets_max = 1'024;
+inline constexpr std::size_t length_max = 65'536;  // tokens of one sequence or window
+static_assert(vocabulary_max + first_token <= classes_max, "a token is a class of next tokens");
 
 // The feature is (cell - mean) / deviation.
 struct Numeric {
   double mean = 0;
-  double deviation = 1;           // > 0
-  std::optional<double> missing;  // stands for an empty cell, in the column's own unit; without it
-                                  // an empty cell is an error
+  double deviation = 1;            // > 0
+  std::optional<double> missing;   // stands for an empty cell, in the column's own unit; without it
+                                   // an empty cell is an error
+  bool missing_indicator = false;  // a second feature behind the first: 1 where the cell is empty
   friend bool operator==(const Numeric&, const Numeric&) = default;
 };
 
-// One feature a category: 1 where the cell is that text, else 0.
+// One feature a category: 1 where the cell is that text, else 0. Or one feature for all: the
+// category's place, from 0.
 struct Categorical {
+  enum class Encoding { one_hot, index };
+  // What an empty cell, or a text that is no category, is: an error; all features 0 (one_hot only);
+  // one category more, behind the others.
+  enum class Unknown { error, zero, extra };
   std::vector<std::string> categories;
-  bool unknown_is_zero =
-      false;  // another text or an empty cell: all features 0; otherwise an error
+  Unknown unknown = Unknown::error;
+  Encoding encoding = Encoding::one_hot;
+  // With the extra one.
+  std::size_t category_count() const { return categories.size() + (unknown == Unknown::extra); }
   friend bool operator==(const Categorical&, const Categorical&) = default;
+};
+
+// The numbers of the cell's tokens: `length` features.
+struct Sequence {
+  enum class End { before, after };
+  Vocabulary vocabulary;
+  std::uint32_t length = 0;
+  End padding = End::after;     // where 0s stand when the cell has fewer tokens
+  End truncation = End::after;  // which tokens are left out when it has more
+  friend bool operator==(const Sequence&, const Sequence&) = default;
 };
 
 struct Column {
   std::string name;
-  std::variant<Numeric, Categorical> type;
+  std::variant<Numeric, Categorical, Sequence> type;
+  std::size_t feature_count() const;
   friend bool operator==(const Column&, const Column&) = default;
+};
+
+// A number to be predicted, as the model sees it: (cell - mean) / deviation. Never missing.
+struct TargetColumn {
+  std::string name;
+  double mean = 0;
+  double deviation = 1;  // > 0
+  friend bool operator==(const TargetColumn&, const TargetColumn&) = default;
 };
 
 struct Table {
   std::vector<Column> columns;
-  std::string label;                  // the column that holds the class name
+  std::string label;                  // the column that holds the class name; empty with targets
   bool ignore_other_columns = false;  // otherwise a column that is not named here is an error
+  // The label's cell holds a class name for each token of the one Sequence column, with spaces
+  // between them; they are cut and padded (with no_label) as the tokens are.
+  bool label_per_token = false;
+  std::vector<TargetColumn> targets;
   friend bool operator==(const Table&, const Table&) = default;
+};
+
+// What is done to images in training, anew each time.
+struct Augmentation {
+  bool flip_horizontal = false;  // one image in two is mirrored, left to right
+  std::uint32_t crop = 0;  // moved by up to so many pixels each way; 0s, the mean of a channel
+                           // that is normalised, where nothing was
+  friend bool operator==(const Augmentation&, const Augmentation&) = default;
 };
 
 // The feature is (byte / 255 - mean) / deviation.
@@ -61,9 +105,21 @@ struct Image {
   std::uint32_t height = 0;
   std::uint32_t width = 0;
   std::uint32_t channels = 1;
-  double mean = 0;
-  double deviation = 1;  // > 0
+  std::vector<double> mean{0};       // one for all channels, or one for each
+  std::vector<double> deviation{1};  // > 0
+  Augmentation augmentation;
   friend bool operator==(const Image&, const Image&) = default;
+};
+
+// Row i is the `length` tokens from i * stride on; only whole windows with the token behind them
+// are rows. Its target: for each token the one behind it, or only the token behind the window.
+struct Text {
+  enum class Predict { each, last };
+  Vocabulary vocabulary;
+  std::uint32_t length = 0;
+  std::uint32_t stride = 0;
+  Predict predict = Predict::each;
+  friend bool operator==(const Text&, const Text&) = default;
 };
 
 // What belongs to a row beside its features: at each of its positions one class, or some numbers.
@@ -76,13 +132,14 @@ struct Target {
 };
 
 struct Schema {
-  std::vector<std::string> classes;  // label i is classes[i]
-  std::variant<Table, Image> kind;
+  std::vector<std::string> classes;  // label i is classes[i]; empty where the target is numbers or
+                                     // tokens
+  std::variant<Table, Image, Text> kind;
 
   // Features of one row.
   std::size_t feature_count() const;
   Target target() const;
-  // As a model sees one row: [features] or [height, width, channels].
+  // As a model sees one row: [features], [height, width, channels] or [length].
   std::vector<std::uint64_t> input_shape() const;
   friend bool operator==(const Schema&, const Schema&) = default;
 };

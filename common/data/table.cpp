@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
 #include <cmath>
+#include <set>
 #include <unordered_map>
 
 #include "common/base/text.hpp"
@@ -23,7 +24,7 @@ Index index_of(const std::vector<std::string>& names) {
 struct Header {
   std::size_t cell_count = 0;
   std::vector<std::size_t> columns;  // by the schema's order
-  std::size_t label = 0;
+  std::vector<std::size_t> answers;  // the label, or the targets
 };
 
 Result<Header> read_header(CsvReader& csv, const Table& table) {
@@ -41,9 +42,9 @@ Result<Header> read_header(CsvReader& csv, const Table& table) {
       return csv.error("column " + in_quotes(names[i]) + " occurs twice");
     }
   }
-  Index wanted;
+  std::set<std::string, std::less<>> wanted;
   const auto find = [&](const std::string& name) -> Result<std::size_t> {
-    wanted.emplace(name, 0);
+    wanted.insert(name);
     if (const auto at = index.find(name); at != index.end()) return at->second;
     const std::string_view near = nearest(name, names);
     return csv.error("expected a column " + in_quotes(name) + ", saw none" +
@@ -54,9 +55,14 @@ Result<Header> read_header(CsvReader& csv, const Table& table) {
     if (!at) return at.error();
     header.columns.push_back(*at);
   }
-  const auto label = find(table.label);
-  if (!label) return label.error();
-  header.label = *label;
+  std::vector<std::string> answers;
+  for (const TargetColumn& target : table.targets) answers.push_back(target.name);
+  if (answers.empty()) answers.push_back(table.label);
+  for (const std::string& name : answers) {
+    const auto at = find(name);
+    if (!at) return at.error();
+    header.answers.push_back(*at);
+  }
   if (!table.ignore_other_columns) {
     for (const std::string& name : names) {
       if (wanted.contains(name)) continue;
@@ -73,14 +79,15 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// What is wrong with a cell; empty when nothing is.
-std::string read_numeric(const Numeric& numeric, std::string_view cell, float& feature) {
+// These give what is wrong with a cell: nothing when nothing is.
+
+std::string read_number(std::string_view cell, double mean, double deviation,
+                        std::optional<double> missing, float& scaled) {
   const std::string_view text = trimmed(cell);
   double value = 0;
   if (text.empty()) {
-    if (!numeric.missing)
-      return "expected a number, saw an empty cell (the plan gives no `missing`)";
-    value = *numeric.missing;
+    if (!missing) return "expected a number, saw an empty cell (the plan gives no `missing`)";
+    value = *missing;
   } else {
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (end != text.data() + text.size() || status == std::errc::invalid_argument) {
@@ -90,20 +97,46 @@ std::string read_numeric(const Numeric& numeric, std::string_view cell, float& f
       return "expected a finite number, saw " + in_quotes(cell);
     }
   }
-  feature = static_cast<float>((value - numeric.mean) / numeric.deviation);
-  if (!std::isfinite(feature)) return "too large after scaling, saw " + in_quotes(cell);
+  scaled = static_cast<float>((value - mean) / deviation);
+  if (!std::isfinite(scaled)) return "too large after scaling, saw " + in_quotes(cell);
   return {};
 }
 
-std::string read_categorical(const Index& categories, bool unknown_is_zero, std::string_view cell,
-                             std::span<float> features) {
-  if (const auto at = categories.find(cell); at != categories.end()) {
-    features[at->second] = 1;
-  } else if (!unknown_is_zero) {
+std::string read_numeric(const Numeric& numeric, std::string_view cell, std::span<float> features) {
+  if (numeric.missing_indicator && trimmed(cell).empty()) features[1] = 1;
+  return read_number(cell, numeric.mean, numeric.deviation, numeric.missing, features[0]);
+}
+
+std::string read_categorical(const Categorical& categorical, const Index& categories,
+                             std::string_view cell, std::span<float> features) {
+  using Unknown = Categorical::Unknown;
+  const auto at = categories.find(cell);
+  if (at == categories.end() && categorical.unknown == Unknown::error) {
     return "expected one of the plan's categories, saw " +
            (cell.empty() ? std::string("an empty cell") : in_quotes(cell));
   }
+  if (at == categories.end() && categorical.unknown == Unknown::zero) return {};
+  const std::size_t category = at == categories.end() ? categories.size() : at->second;
+  if (categorical.encoding == Categorical::Encoding::index) {
+    features[0] = static_cast<float>(category);
+  } else {
+    features[category] = 1;
+  }
   return {};
+}
+
+// Where `count` things of a cell stand among the sequence's places: those from `from` on at `to`
+// and behind.
+struct Fitted {
+  std::size_t from = 0;
+  std::size_t to = 0;
+  std::size_t count = 0;
+};
+
+Fitted fit(const Sequence& sequence, std::size_t count) {
+  const std::size_t kept = std::min<std::size_t>(count, sequence.length);
+  return {sequence.truncation == Sequence::End::before ? count - kept : 0,
+          sequence.padding == Sequence::End::before ? sequence.length - kept : 0, kept};
 }
 
 class TableReader {
@@ -116,7 +149,9 @@ class TableReader {
         features_(schema.feature_count()) {
     for (const Column& column : table_.columns) {
       const auto* categorical = std::get_if<Categorical>(&column.type);
+      const auto* sequence = std::get_if<Sequence>(&column.type);
       categories_.push_back(categorical == nullptr ? Index{} : index_of(categorical->categories));
+      vocabularies_.emplace_back(sequence == nullptr ? no_vocabulary_ : sequence->vocabulary);
     }
   }
 
@@ -126,42 +161,98 @@ class TableReader {
       return csv.error("expected " + std::to_string(header_.cell_count) + " cells, saw " +
                        std::to_string(csv.cell_count()));
     }
+    const auto wrong = [&csv](const std::string& column, const std::string& problem) {
+      return csv.error("column " + in_quotes(column) + ": " + problem);
+    };
     std::fill(features_.begin(), features_.end(), 0.0F);
-    std::size_t feature = 0;
+    std::span<float> features(features_);
     for (std::size_t i = 0; i < table_.columns.size(); ++i) {
       const Column& column = table_.columns[i];
-      const std::string_view cell = csv.cell(header_.columns[i]);
-      std::string problem;
-      if (const auto* numeric = std::get_if<Numeric>(&column.type)) {
-        problem = read_numeric(*numeric, cell, features_[feature]);
-        feature += 1;
-      } else {
-        problem =
-            read_categorical(categories_[i], std::get<Categorical>(column.type).unknown_is_zero,
-                             cell, std::span(features_).subspan(feature));
-        feature += categories_[i].size();
-      }
-      if (!problem.empty()) return csv.error("column " + in_quotes(column.name) + ": " + problem);
+      const std::string problem = read_column(i, csv.cell(header_.columns[i]), features);
+      if (!problem.empty()) return wrong(column.name, problem);
+      features = features.subspan(column.feature_count());
     }
-    const std::string_view label = csv.cell(header_.label);
-    const auto at = classes_.find(label);
-    if (at == classes_.end()) {
-      return csv.error("column " + in_quotes(table_.label) + ": expected one of the plan's " +
-                       std::to_string(schema_.classes.size()) + " classes, saw " +
-                       (label.empty() ? std::string("an empty cell") : in_quotes(label)));
-    }
-    builder.labels().push_back(static_cast<std::uint32_t>(at->second));
     builder.values().insert(builder.values().end(), features_.begin(), features_.end());
+    for (std::size_t i = 0; i < table_.targets.size(); ++i) {
+      const TargetColumn& target = table_.targets[i];
+      const std::string problem =
+          read_number(csv.cell(header_.answers[i]), target.mean, target.deviation, {},
+                      builder.answers().emplace_back());
+      if (!problem.empty()) return wrong(target.name, problem);
+    }
+    if (!table_.targets.empty()) return ok();
+    const std::string_view label = csv.cell(header_.answers.front());
+    const std::string problem = table_.label_per_token ? read_labels(label, builder.labels())
+                                                       : read_label(label, builder.labels());
+    if (!problem.empty()) return wrong(table_.label, problem);
     return ok();
   }
 
  private:
+  std::string read_column(std::size_t i, std::string_view cell, std::span<float> features) {
+    const auto& type = table_.columns[i].type;
+    if (const auto* numeric = std::get_if<Numeric>(&type)) {
+      return read_numeric(*numeric, cell, features);
+    }
+    if (const auto* categorical = std::get_if<Categorical>(&type)) {
+      return read_categorical(*categorical, categories_[i], cell, features);
+    }
+    const auto& sequence = std::get<Sequence>(type);
+    tokens_.clear();
+    std::string problem = vocabularies_[i].add_numbers(cell, tokens_);
+    const Fitted fitted = fit(sequence, tokens_.size());
+    std::copy_n(tokens_.data() + fitted.from, fitted.count, features.data() + fitted.to);
+    if (table_.label_per_token) {
+      labelled_ = &sequence;
+      labelled_count_ = tokens_.size();
+    }
+    return problem;
+  }
+
+  std::string read_label(std::string_view label, std::vector<std::uint32_t>& labels) const {
+    const auto at = classes_.find(label);
+    if (at == classes_.end()) {
+      return "expected one of the plan's " + std::to_string(schema_.classes.size()) +
+             " classes, saw " + (label.empty() ? std::string("an empty cell") : in_quotes(label));
+    }
+    labels.push_back(static_cast<std::uint32_t>(at->second));
+    return {};
+  }
+
+  // One for each token of the cell that was read last.
+  std::string read_labels(std::string_view cell, std::vector<std::uint32_t>& labels) {
+    constexpr std::string_view spaces = " \t\r\n";
+    cell_labels_.clear();
+    for (;;) {
+      cell.remove_prefix(std::min(cell.find_first_not_of(spaces), cell.size()));
+      if (cell.empty()) break;
+      const std::string_view name = cell.substr(0, cell.find_first_of(spaces));
+      if (std::string problem = read_label(name, cell_labels_); !problem.empty()) return problem;
+      cell.remove_prefix(name.size());
+    }
+    if (cell_labels_.size() != labelled_count_) {
+      return "expected " + std::to_string(labelled_count_) +
+             " classes, one for each token of the text, saw " + std::to_string(cell_labels_.size());
+    }
+    const Fitted fitted = fit(*labelled_, cell_labels_.size());
+    const std::size_t begin = labels.size();
+    labels.resize(begin + labelled_->length, no_label);
+    std::copy_n(cell_labels_.data() + fitted.from, fitted.count, labels.data() + begin + fitted.to);
+    return {};
+  }
+
   const Schema& schema_;
   const Table& table_;
   Header header_;
+  const Vocabulary no_vocabulary_;
   Index classes_;
-  std::vector<Index> categories_;  // by column; empty for a numeric one
-  std::vector<float> features_;    // of one row
+  std::vector<Index> categories_;         // by column; empty for all but categorical ones
+  std::vector<TokenIndex> vocabularies_;  // by column; empty for all but texts
+  std::vector<float> features_;           // of one row
+  std::vector<TokenNumber> tokens_;       // of one cell
+  std::vector<std::uint32_t> cell_labels_;
+  const Sequence* labelled_ = nullptr;  // the column whose tokens have labels, once read
+  std::size_t labelled_count_ = 0;      // and how many tokens its cell has
 };
 
 }  // namespace
@@ -174,17 +265,22 @@ Result<Dataset> load_table(const Schema& schema, const std::filesystem::path& pa
   if (!header) return header.error();
   TableReader reader(schema, std::move(*header));
   DatasetBuilder builder(schema);
-  const std::uint64_t row_bytes = schema.feature_count() * sizeof(float) + sizeof(std::uint32_t);
+  const Target target = schema.target();
+  const std::uint64_t answers =
+      target.positions * (target.kind == Target::Kind::numbers ? target.width : 1);
+  const std::uint64_t row_bytes = (schema.feature_count() + answers) * sizeof(float);
+  std::size_t rows = 0;
   for (;;) {
     const auto there = csv->next();
     if (!there) return there.error();
     if (!*there) break;
-    if (auto fits = check_limits(builder.labels().size() + 1, row_bytes, limits); !fits) {
+    if (auto fits = check_limits(++rows, row_bytes, limits); !fits) {
       return csv->error(fits.error().detail);
     }
     if (auto read = reader.read(*csv, builder); !read) return read.error();
   }
-  if (builder.labels().empty()) return csv->error("expected rows behind the header, saw none");
+  if (rows == 0) return csv->error("expected rows behind the header, saw none");
+  builder.set_rows(rows);
   return builder.finish();
 }
 

@@ -122,7 +122,33 @@ Result<Plan> read_members(const json::value& value) {
   return plan;
 }
 
-// Puts the model's JSON where the TOML names its file, and the schema version.
+// Puts the entries of a vocabulary where `owner` names its file.
+Result<void> embed_vocabulary(json::value& owner, const std::string& path,
+                              const std::filesystem::path& folder) {
+  json::value* vocabulary =
+      owner.is_object() ? owner.get_object().if_contains("vocabulary") : nullptr;
+  if (vocabulary == nullptr || !vocabulary->is_string()) return ok();
+  const auto entries = data::read_vocabulary_file(folder / std::string(vocabulary->get_string()));
+  if (!entries) return in_context(path + ".vocabulary", entries.error());
+  *vocabulary = json::array(entries->begin(), entries->end());
+  return ok();
+}
+
+Result<void> embed_vocabularies(json::object& plan, const std::filesystem::path& folder) {
+  json::value* const data = plan.if_contains("data");
+  if (data == nullptr || !data->is_object()) return ok();
+  if (auto done = embed_vocabulary(*data, "data", folder); !done) return done;
+  json::value* const columns = data->get_object().if_contains("columns");
+  if (columns == nullptr || !columns->is_array()) return ok();
+  std::size_t i = 0;
+  for (json::value& column : columns->get_array()) {
+    const std::string path = "data.columns[" + std::to_string(i++) + "]";
+    if (auto done = embed_vocabulary(column, path, folder); !done) return done;
+  }
+  return ok();
+}
+
+// Puts the model's JSON and vocabularies where the TOML names their files, and the schema version.
 Result<void> embed(json::value& value, const std::filesystem::path& folder) {
   if (!value.is_object()) return Error{Errc::malformed, "expected a table"};
   json::object& object = value.get_object();
@@ -137,7 +163,7 @@ Result<void> embed(json::value& value, const std::filesystem::path& folder) {
   auto model = parse_json(*text, plan_max_bytes);
   if (!model) return in_context("model: " + path.string(), model.error());
   object["model"] = std::move(*model);
-  return ok();
+  return embed_vocabularies(object, folder);
 }
 
 }  // namespace

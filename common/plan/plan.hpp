@@ -5,8 +5,8 @@
 // version filled in). Every field: docs/plan.md.
 //
 // The SHA-256 of the canonical bytes names the plan everywhere. Canonical bytes hold what was
-// written and nothing else: the model's JSON is embedded, no default is filled in. The defaults of
-// a schema version never change.
+// written and nothing else: the model's JSON and vocabularies are embedded, no default is filled
+// in. The defaults of a schema version never change.
 #pragma once
 
 #include <cstdint>
@@ -45,8 +45,8 @@ struct Plan {
 // together (a plan that was read has none).
 Result<engine::Network> compile(const Plan& plan);
 
-// From the operator's TOML file; the model file is looked up beside it.
-// Errors: malformed - file, field, expected, seen; or a model that does not fit the data;
+// From the operator's TOML file; the files of the model and of vocabularies are looked up beside
+// it. Errors: malformed - file, field, expected, seen; or a model that does not fit the data;
 // not_found; io.
 Result<Plan> read_plan(const std::filesystem::path& toml);
 

@@ -5,7 +5,7 @@
 #include <boost/test/unit_test.hpp>
 #include <numeric>
 
-#include "tests/common/data/folder.hpp"
+#include "tests/common/data/rows.hpp"
 
 namespace entente::data {
 namespace {
@@ -13,24 +13,14 @@ namespace {
 Schema table_schema(bool ignore_other_columns = false, bool unknown_is_zero = false) {
   return Schema{{"no", "yes"},
                 Table{{{"age", Numeric{40, 10, {}}},
-                       {"colour", Categorical{{"red", "blue"}, unknown_is_zero}},
+                       {"colour", Categorical{{"red", "blue"},
+                                              unknown_is_zero ? Categorical::Unknown::zero
+                                                              : Categorical::Unknown::error}},
                        {"weight", Numeric{0, 2, 8.0}}},
                       "sick",
-                      ignore_other_columns}};
-}
-
-struct Rows {
-  std::vector<float> features;
-  std::vector<std::uint32_t> labels;
-};
-
-Rows all_rows(const Dataset& dataset) {
-  std::vector<std::uint32_t> rows(dataset.rows());
-  std::iota(rows.begin(), rows.end(), 0U);
-  Rows all{std::vector<float>(rows.size() * dataset.feature_count()),
-           std::vector<std::uint32_t>(rows.size())};
-  dataset.gather(rows, {all.features, all.labels, {}});
-  return all;
+                      ignore_other_columns,
+                      false,
+                      {}}};
 }
 
 struct TableFixture {
@@ -146,7 +136,7 @@ const std::string two_labels = idx({2}, std::string_view("\x01\x00", 2));
 
 struct ImageFixture {
   Folder folder;
-  Schema schema{{"a", "b"}, Image{2, 3, 1, 0.5, 0.25}};
+  Schema schema{{"a", "b"}, Image{2, 3, 1, {0.5}, {0.25}, {}}};
   Result<Dataset> read(std::string_view images, std::string_view labels,
                        const Limits& limits = {}) const {
     return load(schema, Source{{}, folder.write("images", images), folder.write("labels", labels)},

@@ -277,6 +277,82 @@ BOOST_AUTO_TEST_CASE(a_file_that_is_not_there_or_cannot_be_read_is_named) {
   BOOST_TEST(refuses("name = ", "name = = ", "plan.toml:2"));
 }
 
+// Three tokens in, one of three numbers out.
+const std::string text_data = R"(
+[data]
+kind = "text"
+tokens = "characters"
+length = 3
+predict = "last"
+)";
+const std::string small_head = R"(
+name = "small"
+model = "model.json"
+training.learning_rate = 1
+rounds = { number = 1, quorum = 1, cohort = 1 }
+)";
+
+BOOST_AUTO_TEST_CASE(a_vocabulary_file_becomes_a_part_of_the_plan) {
+  std::string three = model_json;
+  three.replace(three.find("\"units\": 2"), 10, "\"units\": 4");
+  write("model.json", three);
+  write("letters.txt", "\\n\n\xc3\xa4\n");
+  const auto in_file = read(small_head + text_data + "vocabulary = \"letters.txt\"\n");
+  BOOST_REQUIRE_MESSAGE(in_file, in_file.error().detail);
+  const auto in_place = read(small_head + text_data + "vocabulary = [\"\\n\", \"\xc3\xa4\"]\n");
+  BOOST_REQUIRE_MESSAGE(in_place, in_place.error().detail);
+  BOOST_TEST(in_file->canonical == in_place->canonical);
+  BOOST_TEST(std::get<data::Text>(in_file->data.kind).vocabulary.entries ==
+             (std::vector<std::string>{"\n", "\xc3\xa4"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_columns_vocabulary_may_be_a_file_too) {
+  write("words.txt", "yes\nno\n");
+  const auto plan = read(small_head + R"(
+[data]
+kind = "table"
+label = "l"
+classes = ["a", "b"]
+columns = [{ name = "x", type = "text", tokens = "words", vocabulary = "words.txt", length = 3 }]
+)");
+  BOOST_REQUIRE_MESSAGE(plan, plan.error().detail);
+  const auto& column = std::get<data::Table>(plan->data.kind).columns.front();
+  BOOST_TEST(std::get<data::Sequence>(column.type).vocabulary.entries ==
+             (std::vector<std::string>{"yes", "no"}));
+}
+
+BOOST_AUTO_TEST_CASE(a_bad_vocabulary_is_named_with_its_file) {
+  const auto refused = [&](const std::string& line, std::string_view part) {
+    const auto plan = read(small_head + text_data + line + "\n");
+    BOOST_REQUIRE(plan.has_error());
+    BOOST_TEST_MESSAGE(plan.error().detail);
+    return plan.error().detail.find(part) != std::string::npos;
+  };
+  BOOST_TEST(refused("vocabulary = \"none.txt\"", "none.txt"));
+  write("letters.txt", "a\n\nb\n");
+  BOOST_TEST(refused("vocabulary = \"letters.txt\"", "letters.txt:2: expected an entry"));
+  write("letters.txt", "a\nbc\n");
+  BOOST_TEST(refused("vocabulary = \"letters.txt\"", "data.vocabulary: expected entries"));
+}
+
+// No received text ever becomes a path.
+BOOST_AUTO_TEST_CASE(a_canonical_plan_names_no_vocabulary_file) {
+  const auto plan = read(small_head + R"(
+[data]
+kind = "table"
+label = "l"
+classes = ["a", "b"]
+columns = [{ name = "x", type = "text", tokens = "words", vocabulary = ["x"], length = 3 }]
+)");
+  BOOST_REQUIRE_MESSAGE(plan, plan.error().detail);
+  std::string canonical = plan->canonical;
+  const std::string list = R"("vocabulary":["x"])";
+  canonical.replace(canonical.find(list), list.size(), R"("vocabulary":"/etc/hostname")");
+  const auto named = parse_plan(canonical);
+  BOOST_REQUIRE(named.has_error());
+  BOOST_TEST(named.error().detail.find("data.columns[0].vocabulary") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace
