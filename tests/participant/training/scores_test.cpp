@@ -10,7 +10,7 @@ namespace {
 plan::Plan of_classes(std::size_t count, std::vector<std::string> metrics, engine::LossSpec loss) {
   plan::Plan plan;
   for (std::size_t i = 0; i < count; ++i) plan.data.classes.push_back("c" + std::to_string(i));
-  plan.data.kind = data::Image{1, 1, 1, 0, 1};
+  plan.data.kind = data::Image{};
   plan.rules.metrics = std::move(metrics);
   plan.training.loss = std::move(loss);
   return plan;
