@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0
+//
+// Every kind of data and loss from files to an update: what a plan says is what is learnt.
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+#include <functional>
+
+#include "common/base/file.hpp"
+#include "common/base/parallel.hpp"
+#include "common/base/random.hpp"
+#include "common/engine/initial.hpp"
+#include "participant/training/training.hpp"
+#include "tests/common/base/folder.hpp"
+
+namespace entente::participant::training {
+namespace {
+
+std::string layer(const std::string& kind, const std::string& config) {
+  return R"({"class_name":")" + kind + R"(","config":{)" + config + "}}";
+}
+std::string dense(const std::string& name, int units, const std::string& activation) {
+  return layer("Dense", R"("name":")" + name + R"(","units":)" + std::to_string(units) +
+                            R"(,"activation":")" + activation + "\"");
+}
+std::string sequential(int inputs, const std::string& layers) {
+  return R"({"class_name":"Sequential","config":{"name":"m","layers":[)" +
+         layer("InputLayer", R"("name":"in","batch_shape":[null,)" + std::to_string(inputs) + "]") +
+         "," + layers + "]}}";
+}
+
+// A plan with its model and rows, in a folder of its own.
+struct Kind {
+  test::Folder folder;
+  plan::Plan plan;
+  std::optional<engine::Network> network;
+  data::Dataset dataset;
+
+  Kind(const std::string& model, const std::string& training, const std::string& metrics,
+       const std::string& data, const std::string& rows) {
+    write("model.json", model);
+    write("plan.toml", "name = \"kind\"\nmodel = \"model.json\"\n[training]\n" + training +
+                           "\n[rounds]\nnumber = 1\nquorum = 1\ncohort = 1\n[evaluation]\n"
+                           "holdout = 0.25\nmetrics = [" +
+                           metrics + "]\n[data]\n" + data);
+    auto read = plan::read_plan(folder / "plan.toml");
+    BOOST_REQUIRE_MESSAGE(read, read.error().detail);
+    plan = std::move(*read);
+    network = plan::compile(plan).value();
+    write("rows", rows);
+    auto loaded = data::load(plan.data, data::source_of(plan.data, folder / "rows").value());
+    BOOST_REQUIRE_MESSAGE(loaded, loaded.error().detail);
+    dataset = std::move(*loaded);
+  }
+  ~Kind() { set_thread_count(0); }
+
+  void write(const std::string& name, const std::string& text) const {
+    BOOST_REQUIRE(write_file(folder / name, as_bytes(text), Durability::cached));
+  }
+  Setting setting() const { return {plan, *network, dataset, "alice"}; }
+  std::vector<float> initial() const {
+    std::vector<float> values(network->parameter_count());
+    engine::initial_values(*network, 1, 0, values);
+    return values;
+  }
+  // The model after a round from a fresh one.
+  std::vector<float> trained(std::size_t threads) const {
+    set_thread_count(threads);
+    std::vector<float> model = initial();
+    const auto outcome = train(setting(), 1, model);
+    BOOST_REQUIRE_MESSAGE(outcome, outcome.error().detail);
+    for (std::size_t i = 0; i < model.size(); ++i) model[i] += outcome->update.values()[i];
+    return model;
+  }
+  std::map<std::string, double> figures(const std::vector<float>& model) const {
+    return evaluate(setting(), split_rows(setting()).holdout, model).value().metrics;
+  }
+  // Trained on any number of threads, the same bits, which are better than before.
+  std::map<std::string, double> learns() const {
+    const auto before = figures(initial());
+    const auto model = trained(1);
+    BOOST_TEST((trained(3) == model));
+    const auto after = figures(model);
+    BOOST_TEST(after.at("loss") < 0.6 * before.at("loss"),
+               before.at("loss") << " before, " << after.at("loss") << " after");
+    BOOST_TEST(after.size() == plan.rules.metrics.size());
+    return after;
+  }
+};
+
+// Lines of `row`, which is given a generator.
+std::string table(const std::string& header, const std::function<std::string(Random&)>& row) {
+  Random random(5);
+  std::string text = header + "\n";
+  for (int i = 0; i < 400; ++i) text += row(random) + "\n";
+  return text;
+}
+std::string adam(const std::string& loss, int epochs, double rate) {
+  return "optimizer = \"adam\"\nlearning_rate = " + std::to_string(rate) +
+         "\nbatch_size = 16\nlocal_epochs = " + std::to_string(epochs) + "\nloss = \"" + loss +
+         "\"";
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_SUITE(kinds_of_plans)
+
+BOOST_AUTO_TEST_CASE(a_regression_learns_numbers_of_a_table) {
+  const Kind kind(sequential(2, dense("a", 16, "relu") + "," + dense("b", 2, "linear")),
+                  adam("mean_squared_error", 20, 0.01), R"("loss", "rmse", "mae", "r2")",
+                  R"(kind = "table"
+                     targets = [{ name = "sum", mean = 1.0 }, { name = "gap", deviation = 2.0 }]
+                     columns = [{ name = "x", type = "numeric" }, { name = "y", type = "numeric" }])",
+                  table("sum,x,gap,y", [](Random& random) {
+                    const double x = random.uniform(), y = random.uniform();
+                    return std::to_string(x + y) + "," + std::to_string(x) + "," +
+                           std::to_string(x - y) + "," + std::to_string(y);
+                  }));
+  const auto figures = kind.learns();
+  BOOST_TEST(figures.at("r2") > 0.9);
+  BOOST_TEST(std::abs(figures.at("rmse") * figures.at("rmse") - figures.at("loss")) < 1e-6);
+}
+
+BOOST_AUTO_TEST_CASE(robust_losses_learn_too) {
+  for (const std::string loss : {"mean_absolute_error", "huber", "quantile"}) {
+    const Kind kind(sequential(1, dense("a", 8, "relu") + "," + dense("b", 1, "linear")),
+                    adam(loss, 20, 0.02), R"("loss")",
+                    R"(kind = "table"
+                       targets = [{ name = "t" }]
+                       columns = [{ name = "x", type = "numeric" }])",
+                    table("x,t", [](Random& random) {
+                      const double x = random.uniform();
+                      return std::to_string(x) + "," + std::to_string(3 * x + 1);
+                    }));
+    kind.learns();
+  }
+}
+
+// Numbers in one input, a category of its own embedding in another.
+BOOST_AUTO_TEST_CASE(one_output_learns_two_classes_from_numbers_and_an_embedded_category) {
+  const auto keras = [](const std::string& name) {
+    return R"({"class_name":"__keras_tensor__","config":{"shape":[null,1],"dtype":"float32",)"
+           R"("keras_history":[")" +
+           name + R"(",0,0]}})";
+  };
+  const auto node = [](const std::string& made, const std::string& arguments) {
+    const std::string name = made.substr(made.find(R"("name":")") + 8);
+    return made.substr(0, made.size() - 1) + R"(,"name":")" + name.substr(0, name.find('"')) +
+           R"(","inbound_nodes":[)" +
+           (arguments.empty() ? "" : R"({"args":[)" + arguments + R"(],"kwargs":{}})") + "]}";
+  };
+  const std::string model =
+      R"({"class_name":"Functional","config":{"name":"m","layers":[)" +
+      node(layer("InputLayer", R"("name":"numbers","batch_shape":[null,2])"), "") + "," +
+      node(layer("InputLayer", R"("name":"ward","batch_shape":[null,1])"), "") + "," +
+      node(layer("Embedding", R"("name":"e","input_dim":4,"output_dim":2)"), keras("ward")) + "," +
+      node(layer("Flatten", R"("name":"f")"), keras("e")) + "," +
+      node(layer("Concatenate", R"("name":"c","axis":-1)"),
+           "[" + keras("numbers") + "," + keras("f") + "]") +
+      "," + node(dense("h", 8, "relu"), keras("c")) + "," +
+      node(dense("out", 1, "sigmoid"), keras("h")) +
+      R"(],"input_layers":[["numbers",0,0],["ward",0,0]],"output_layers":[["out",0,0]]}})";
+  const Kind kind(model, adam("binary_crossentropy", 30, 0.02) + "\nclass_weights = [1, 1.5]",
+                  R"("loss", "accuracy", "f1", "roc_auc", "average_precision")",
+                  R"(kind = "table"
+                     label = "ill"
+                     classes = ["no", "yes"]
+                     [[data.columns]]
+                     name = "age"
+                     type = "numeric"
+                     missing = 0.5
+                     missing_indicator = true
+                     [[data.columns]]
+                     name = "ward"
+                     type = "categorical"
+                     encoding = "index"
+                     unknown = "extra"
+                     categories = ["north", "south", "west"])",
+                  table("age,ward,ill", [](Random& random) {
+                    const double age = random.uniform();
+                    const auto ward = random.below(3);
+                    const bool ill = ward == 0 ? age > 0.5 : ward == 1;
+                    return std::to_string(age) + "," +
+                           (ward == 0   ? "north"
+                            : ward == 1 ? "south"
+                                        : "west") +
+                           "," + (ill ? "yes" : "no");
+                  }));
+  const auto figures = kind.learns();
+  BOOST_TEST(figures.at("accuracy") > 0.9);
+  BOOST_TEST(figures.at("roc_auc") > 0.95);
+}
+
+std::string periodic_text() {
+  std::string text;
+  for (int i = 0; i < 300; ++i) text += i % 3 == 0 ? "abcd" : "aacb";
+  return text;
+}
+const std::string characters = R"(kind = "text"
+tokens = "characters"
+vocabulary = ["a", "b", "c", "d"]
+length = 8
+stride = 3
+predict = )";
+
+BOOST_AUTO_TEST_CASE(a_text_is_learnt_at_each_place) {
+  const Kind kind(
+      sequential(8, layer("Embedding", R"("name":"e","input_dim":6,"output_dim":8)") + "," +
+                        layer("LSTM", R"("name":"l","units":12,"return_sequences":true)") + "," +
+                        layer("LSTM", R"("name":"m","units":12,"return_sequences":true)") + "," +
+                        dense("a", 8, "relu") + "," + dense("b", 6, "softmax")),
+      adam("categorical_crossentropy", 12, 0.02),
+      R"("loss", "accuracy", "perplexity", "top_2_accuracy")", characters + "\"each\"",
+      periodic_text());
+  const auto figures = kind.learns();
+  BOOST_TEST(std::abs(std::log(figures.at("perplexity")) - figures.at("loss")) < 1e-9);
+}
+
+BOOST_AUTO_TEST_CASE(a_text_is_learnt_at_the_end_of_its_windows) {
+  const Kind kind(
+      sequential(8, layer("Embedding", R"("name":"e","input_dim":6,"output_dim":8)") + "," +
+                        layer("GRU", R"("name":"g","units":12)") + "," + dense("b", 6, "softmax")),
+      adam("categorical_crossentropy", 15, 0.02), R"("loss", "accuracy")", characters + "\"last\"",
+      periodic_text());
+  kind.learns();
+}
+
+BOOST_AUTO_TEST_CASE(words_are_tagged_and_padding_does_not_count) {
+  const Kind kind(
+      sequential(6,
+                 layer("Embedding", R"("name":"e","input_dim":5,"output_dim":8,"mask_zero":true)") +
+                     "," + layer("LSTM", R"("name":"l","units":8,"return_sequences":true)") + "," +
+                     dense("b", 2, "softmax")),
+      adam("categorical_crossentropy", 10, 0.02), R"("loss", "accuracy")",
+      R"(kind = "table"
+         label = "tags"
+         label_per = "token"
+         classes = ["quiet", "loud"]
+         [[data.columns]]
+         name = "text"
+         type = "text"
+         tokens = "words"
+         vocabulary = ["he", "shouts", "she"]
+         length = 6)",
+      table("text,tags", [](Random& random) {
+        std::string words, tags;
+        for (std::uint64_t i = 0; i <= random.below(6); ++i) {
+          const bool loud = random.below(2) == 0;
+          words += loud ? "shouts " : "he ";
+          tags += loud ? "loud " : "quiet ";
+        }
+        return words + "," + tags;
+      }));
+  const auto figures = kind.learns();
+  BOOST_TEST(figures.at("accuracy") > 0.95);
+}
+
+BOOST_AUTO_TEST_SUITE_END()
+
+}  // namespace entente::participant::training
