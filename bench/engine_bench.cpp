@@ -184,7 +184,7 @@ void measure(const Model& model, std::size_t rows, std::size_t threads, const Op
   for (float& value : features) value = static_cast<float>(random.uniform());
   std::vector<std::uint32_t> labels(rows);
   for (auto& label : labels)
-    label = static_cast<std::uint32_t>(random.below(network.class_count()));
+    label = static_cast<std::uint32_t>(random.below(network.output_count()));
   Workspace workspace = network.make_workspace(rows, Purpose::training);
   Optimizer optimizer =
       Optimizer::make(Sgd{1e-4, 0, false}, network.parameter_count(), options.isa).value();

@@ -35,7 +35,7 @@ Result<round::PlanSubmitted> admit_plan(const Member& by, const protocol::OfferP
     return Error{Errc::malformed, "expected the plan " + offer.plan.short_hex() + ", saw " +
                                       plan->digest.short_hex()};
   }
-  if (auto compiled = model::compile(plan->model); !compiled) return compiled.error();
+  if (auto compiled = plan::compile(*plan); !compiled) return compiled.error();
   if (auto checked = check_signature(by, "plan submitted", offer.plan, offer.signature); !checked) {
     return checked.error();
   }
@@ -71,7 +71,7 @@ Result<std::shared_ptr<const tensor::ParameterLayout>> Layouts::of_plan(const Di
   }
   auto stored = store_.plan(plan);
   if (!stored) return stored.error();
-  auto network = model::compile(stored->model);
+  auto network = plan::compile(*stored);
   if (!network) return network.error();
   auto layout = std::make_shared<const tensor::ParameterLayout>(network->layout());
   const std::lock_guard lock(mutex_);

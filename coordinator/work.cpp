@@ -80,7 +80,7 @@ Result<void> average_block(const Inputs& inputs, std::uint64_t first, std::span<
 }  // namespace
 
 Result<Digest> prepare_model(const Store& store, const plan::Plan& plan) {
-  auto network = model::compile(plan.model);
+  auto network = plan::compile(plan);
   if (!network) return network.error();
   auto writer = ModelWriter::begin(store, network->layout());
   if (!writer) return writer.error();
@@ -95,7 +95,7 @@ Result<Digest> prepare_model(const Store& store, const plan::Plan& plan) {
 }
 
 Result<Digest> aggregate(const Store& store, const plan::Plan& plan, const round::Aggregate& task) {
-  auto network = model::compile(plan.model);
+  auto network = plan::compile(plan);
   if (!network) return network.error();
   auto inputs = open_inputs(store, task, network->layout());
   if (!inputs) return in_context("aggregating round " + std::to_string(task.round), inputs.error());

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
 #include <chrono>
 #include <iomanip>
 #include <iostream>
@@ -18,6 +19,7 @@ using Seconds = std::chrono::duration<double>;
 
 struct Findings {
   Suitability suitability;
+  training::Memory memory;
   double loss = 0;
   double norm = 0;
   Seconds reading{0};
@@ -52,6 +54,7 @@ Result<Findings> try_out(const StartUp& start, const plan::Plan& plan) {
   if (!outcome) return in_context("training one epoch", outcome.error());
   Findings findings;
   findings.suitability = suitability_of(**prepared);
+  findings.memory = training::memory_of((*prepared)->setting());
   findings.loss = outcome->loss;
   findings.norm = outcome->norm;
   findings.reading = read - began;
@@ -74,12 +77,22 @@ Result<void> print_json(const plan::Plan& plan, const Findings& findings) {
   answer["reading_seconds"] = findings.reading.count();
   answer["epoch_seconds"] = findings.training.count();
   answer["memory_bytes"] = here.memory_bytes;
+  const training::Memory& memory = findings.memory;
+  answer["memory"] = json::object{{"rows", memory.rows},
+                                  {"parameters", memory.parameters},
+                                  {"gradient", memory.gradient},
+                                  {"optimizer", memory.optimizer},
+                                  {"activations", memory.activations}};
   answer["allowed"] = findings.refusal.empty();
   if (!findings.refusal.empty()) answer["refusal"] = findings.refusal;
   const auto line = canonical_json(answer);
   if (!line) return line.error();
   std::cout << *line << "\n";
   return ok();
+}
+
+std::string in_mebibytes(std::uint64_t bytes) {
+  return fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1U << 20U));
 }
 
 void print_text(const Configuration& configuration, const plan::Plan& plan,
@@ -99,7 +112,12 @@ void print_text(const Configuration& configuration, const plan::Plan& plan,
   line("time") << findings.training.count() << " s an epoch (the plan asks for "
                << plan.training.local_epochs << " a round), " << findings.reading.count()
                << " s to read the data\n";
-  line("memory") << here.memory_bytes << " bytes at the peak\n";
+  const training::Memory& memory = findings.memory;
+  line("memory") << in_mebibytes(here.memory_bytes) << " at the peak: rows "
+                 << in_mebibytes(memory.rows) << ", parameters " << in_mebibytes(memory.parameters)
+                 << ", gradient " << in_mebibytes(memory.gradient) << ",\n";
+  line("") << "optimizer " << in_mebibytes(memory.optimizer) << ", activations "
+           << in_mebibytes(memory.activations) << "\n";
   line("policy");
   if (!findings.refusal.empty()) {
     std::cout << "refuses: " << findings.refusal << "\n";

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <fmt/format.h>
+#include <algorithm>
 #include <iostream>
 #include <numeric>
 #include <utility>
 #include <vector>
 
 #include "common/base/json.hpp"
+#include "common/base/text.hpp"
 #include "common/tensor/safetensors.hpp"
 #include "participant/commands.hpp"
 #include "participant/prepared.hpp"
@@ -29,8 +32,43 @@ Result<data::Source> source_of(const plan::Plan& plan, const EvaluateOptions& op
 std::shared_ptr<const plan::Plan> with_metrics(std::shared_ptr<const plan::Plan> plan) {
   if (!plan->rules.metrics.empty()) return plan;
   plan::Plan copy = *plan;
-  copy.rules.metrics = {"accuracy", "loss"};
+  copy.rules.metrics = {"loss"};
+  if (plan->data.target().kind == data::Target::Kind::classes)
+    copy.rules.metrics.insert(copy.rules.metrics.begin(), "accuracy");
   return std::make_shared<const plan::Plan>(std::move(copy));
+}
+
+constexpr std::size_t confusion_printed_max = 20;  // classes
+
+bool is_printed(const training::Figures& figures) {
+  return figures.confusion && figures.confusion->classes() <= confusion_printed_max;
+}
+
+// counts[label][predicted]
+json::array confusion_of(const engine::ConfusionMatrix& matrix) {
+  json::array rows;
+  for (std::size_t label = 0; label < matrix.classes(); ++label) {
+    json::array row;
+    for (std::size_t predicted = 0; predicted < matrix.classes(); ++predicted)
+      row.emplace_back(matrix.count(label, predicted));
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+void print_confusion(const std::vector<std::string>& classes,
+                     const engine::ConfusionMatrix& matrix) {
+  std::size_t width = 7;
+  for (const std::string& name : classes) width = std::max(width, name.size() + 1);
+  std::cout << "rows by class, columns by prediction:\n" << std::string(width, ' ');
+  for (std::size_t i = 0; i < classes.size(); ++i) std::cout << fmt::format("{:>8}", i);
+  std::cout << "\n";
+  for (std::size_t label = 0; label < classes.size(); ++label) {
+    std::cout << fmt::format("{:<{}}", escaped(classes[label]), width);
+    for (std::size_t predicted = 0; predicted < classes.size(); ++predicted)
+      std::cout << fmt::format("{:>8}", matrix.count(label, predicted));
+    std::cout << "\n";
+  }
 }
 
 }  // namespace
@@ -61,6 +99,7 @@ Result<ExitCode> evaluate(const EvaluateOptions& options) {
     json::object metrics;
     for (const auto& [name, value] : figures->metrics) metrics[name] = value;
     answer["metrics"] = std::move(metrics);
+    if (is_printed(*figures)) answer["confusion"] = confusion_of(*figures->confusion);
     const auto line = canonical_json(answer);
     if (!line) return line.error();
     std::cout << *line << "\n";
@@ -68,6 +107,11 @@ Result<ExitCode> evaluate(const EvaluateOptions& options) {
   }
   std::cout << "model " << digest->hex() << ", " << figures->examples << " rows\n";
   for (const auto& [name, value] : figures->metrics) std::cout << name << " " << value << "\n";
+  for (const std::string& metric : (*prepared)->plan->rules.metrics) {
+    if (!figures->metrics.contains(metric))
+      std::cout << metric << " is not defined by these rows\n";
+  }
+  if (is_printed(*figures)) print_confusion((*plan)->data.classes, *figures->confusion);
   return ExitCode::done;
 }
 

@@ -10,7 +10,7 @@ namespace entente::participant {
 
 Result<PreparedRef> prepare(std::shared_ptr<const plan::Plan> plan, const data::Source& source,
                             const std::string& participant, std::uint64_t memory_max_bytes) {
-  auto network = model::compile(plan->model);
+  auto network = plan::compile(*plan);
   if (!network) return in_context("the plan's model", network.error());
   data::Limits limits;
   limits.memory_max_bytes = memory_max_bytes;
@@ -28,7 +28,7 @@ Suitability suitability_of(const Prepared& prepared) {
   suitability.holdout_rows = prepared.split.holdout.size();
   suitability.parameters = prepared.network.parameter_count();
   suitability.model_bytes = tensor::safetensors_size_bytes(prepared.network.layout());
-  suitability.memory_bytes = training::memory_bytes(prepared.setting());
+  suitability.memory_bytes = training::memory_of(prepared.setting()).total();
   return suitability;
 }
 

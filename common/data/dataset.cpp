@@ -77,6 +77,10 @@ std::vector<std::uint64_t> Dataset::class_counts() const {
   return counts;
 }
 
+std::uint64_t Dataset::memory_bytes() const {
+  return labels_.size() * sizeof(std::uint32_t) + values_.size() * sizeof(float) + bytes_.size();
+}
+
 void Dataset::gather(std::span<const std::uint32_t> rows, const Gathered& into,
                      std::optional<std::uint64_t> /*seed*/) const {
   ENTENTE_ASSERT(

@@ -54,6 +54,7 @@ class Dataset {
   std::size_t feature_count() const { return feature_count_; }
   const Target& target() const { return target_; }
   std::span<const std::uint32_t> labels() const { return labels_; }
+  std::uint64_t memory_bytes() const;
   // How many rows each class has.
   std::vector<std::uint64_t> class_counts() const;
 

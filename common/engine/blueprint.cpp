@@ -94,7 +94,7 @@ Result<ValueIndex> Draft::activate(ValueIndex value, Activation activation, bool
     return wrong("softmax needs a row, or a sequence of rows, of at least 2 classes, but gets " +
                  to_text(rows));
   }
-  if (activation == Activation::softmax && last_) {
+  if (activation == blueprint_.ending && last_) {
     ended_ = true;
     return value;
   }
@@ -161,11 +161,17 @@ Result<void> Draft::fits(const Shape& shape, std::string_view what) const {
 }
 
 Result<Blueprint> Draft::finish(ValueIndex output) {
-  if (!ended_) {
+  if (!ended_ && blueprint_.ending != Activation::linear) {
+    const bool softmax = blueprint_.ending == Activation::softmax;
     return Error{Errc::invalid_argument,
                  "the last layer" + (name_.empty() ? "" : " ('" + name_ + "')") +
-                     " must have the activation softmax (its loss is the categorical "
-                     "cross-entropy)"};
+                     " must have the activation " + (softmax ? "softmax" : "sigmoid") +
+                     " (its loss is the " + (softmax ? "categorical" : "binary") +
+                     " cross-entropy)"};
+  }
+  if (shape(output).size() > 2) {
+    return wrong("gives " + to_text(shape(output)) +
+                 ", but the last layer must give a row, or a sequence of rows");
   }
   if (tensors_.empty())
     return Error{Errc::invalid_argument, "no layer has parameters: nothing to train"};
@@ -214,6 +220,11 @@ Result<Sources> find_sources(const GraphSpec& graph) {
   return sources;
 }
 
+Activation ending_of(LossInput loss) {
+  if (loss == LossInput::softmax_logits) return Activation::softmax;
+  return loss == LossInput::sigmoid_logits ? Activation::sigmoid : Activation::linear;
+}
+
 Result<ValueIndex> add_layers(Draft& draft, const GraphSpec& graph, const Sources& sources,
                               std::vector<ValueIndex> values) {
   std::vector<std::size_t> readers(values.size() + graph.layers.size());
@@ -242,13 +253,13 @@ Result<ValueIndex> add_layers(Draft& draft, const GraphSpec& graph, const Source
 
 }  // namespace
 
-Result<Blueprint> draw_blueprint(const GraphSpec& graph) {
+Result<Blueprint> draw_blueprint(const GraphSpec& graph, LossInput loss) {
   if (graph.inputs.empty() || graph.inputs.size() > inputs_max) {
     return Error{Errc::invalid_argument, "the model has " + std::to_string(graph.inputs.size()) +
                                              " inputs; expected 1 to " +
                                              std::to_string(inputs_max)};
   }
-  Draft draft;
+  Draft draft(ending_of(loss));
   std::vector<ValueIndex> values;
   for (const InputSpec& input : graph.inputs) {
     const auto added = draft.add_input(input);

@@ -18,6 +18,7 @@
 #include "common/base/result.hpp"
 #include "common/engine/kernels.hpp"
 #include "common/engine/layers.hpp"
+#include "common/engine/loss.hpp"
 #include "common/engine/shape.hpp"
 #include "common/tensor/layout.hpp"
 
@@ -185,8 +186,8 @@ struct Tokens {
   std::uint64_t bound = 0;
 };
 
-// Ends in softmax over the classes at each position, which is not a step: loss and prediction each
-// do it in their way.
+// An activation that the loss computes itself (`ending`: softmax, sigmoid; else linear) is not a
+// step: loss and prediction each do it in their way.
 struct Blueprint {
   std::vector<InputSpec> inputs;
   std::vector<PlacedInput> places;
@@ -195,13 +196,14 @@ struct Blueprint {
   std::vector<Step> steps;
   tensor::ParameterLayout layout;
   std::vector<TensorInitial> initial;
-  Extent output;             // its channels are the classes
+  Extent output;  // its channels are the classes, or the numbers of a position
+  Activation ending = Activation::linear;
   std::optional<Mask> mask;  // of the output
 };
 
 // Errors: invalid_argument - a layer that does not fit what it reads, a size of zero or beyond the
-// limits, a name twice or of nothing, a layer that leads nowhere, no softmax at the end; the text
-// names the layer, what it needs and what it gets.
-Result<Blueprint> draw_blueprint(const GraphSpec& graph);
+// limits, a name twice or of nothing, a layer that leads nowhere, an end that is not what the loss
+// takes; the text names the layer, what it needs and what it gets.
+Result<Blueprint> draw_blueprint(const GraphSpec& graph, LossInput loss);
 
 }  // namespace entente::engine

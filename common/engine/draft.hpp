@@ -24,10 +24,13 @@ inline constexpr std::uint64_t window_max = 4096;
 
 class Draft {
  public:
+  // `ending`: the activation that the last layer must have, and that the loss computes; linear:
+  // any.
+  explicit Draft(Activation ending) { blueprint_.ending = ending; }
   // Adds one of the model's inputs. Errors: as draw_blueprint.
   Result<ValueIndex> add_input(const InputSpec& input);
   // Adds a layer that reads `inputs`. An activation alone joins the step before it when no other
-  // layer reads that one (`joins`); softmax in the last layer is the loss' to compute.
+  // layer reads that one (`joins`).
   Result<ValueIndex> add_layer(const LayerSpec& layer, Values inputs, bool last, bool joins);
   Result<Blueprint> finish(ValueIndex output);
 
@@ -82,7 +85,7 @@ class Draft {
   std::string name_;
   bool last_ = false;   // the layer at hand is the last
   bool joins_ = false;  // its input is its own
-  bool ended_ = false;  // softmax has been seen
+  bool ended_ = false;  // the ending has been seen
   std::uint32_t streams_ = 0;
   std::size_t parameter_count_ = 0;
   std::vector<std::pair<std::string, std::vector<std::uint64_t>>> tensors_;

@@ -159,7 +159,7 @@ class DropoutOperation final : public Operation<S> {
     Drop<S> drop = drop_;
     drop.key[0] = pass.seed[0];
     drop.key[1] = pass.seed[1];
-    drop.row = static_cast<std::uint32_t>(row);
+    drop.row = static_cast<std::uint32_t>(pass.first_row + row);
     return drop;
   }
   Extent extent_;

@@ -9,6 +9,11 @@
 // are the same whatever the number of threads, and each number is one sum in a fixed order: so are
 // the bits.
 //
+// Where activations are computed again (Saving::recompute), the operations are cut into stretches
+// that share one memory. Forward keeps what crosses the cuts; backward goes stretch by stretch,
+// each forward once more, then backward, then its parameters' gradients. A cut is where a single
+// value crosses and no rows meet.
+//
 // A value that several operations read is followed by a fork, which sums their gradients; so is one
 // whose reader writes tight gradients when its maker asks for others. One that lies otherwise than
 // its reader asks is followed by a copy. Models that need neither have neither.
@@ -18,21 +23,24 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <span>
 #include <vector>
 
+#include "common/engine/loss.hpp"
 #include "common/engine/operation.hpp"
 #include "common/engine/workspace.hpp"
 
 namespace entente::engine {
 
-// What a step is given beside the parameters; sizes are checked by the caller.
+// What a step is given beside the parameters; sizes are checked by the caller. They may be a part
+// of a batch.
 template <class S>
 struct Examples {
   const S* features = nullptr;
-  std::span<const std::uint32_t> labels;  // one for each position of each row
+  BasicTargets<S> targets;  // one label, or `outputs` values, for each position of each row
   std::size_t rows = 0;
   std::uint64_t seed = 0;
+  std::size_t first_row = 0;  // of the batch
+  S scale = 0;                // 1 / positions that count in the whole batch; 0 where none does
 };
 
 // Whether a feature is a whole number from 0 to below `bound`.
@@ -44,17 +52,24 @@ bool is_token(S value, std::uint64_t bound) {
 template <class S>
 class Graph {
  public:
-  Graph(const Blueprint& blueprint, Isa isa);
+  // The loss takes what the blueprint ends in.
+  Graph(const Blueprint& blueprint, const BasicLoss<S>& loss, Isa isa);
 
-  MemoryPlan plan(std::size_t rows_max, Purpose purpose) const;
+  MemoryPlan plan(std::size_t rows_max, Purpose purpose, const Saving& saving) const;
 
-  // The whole step; the mean loss of the labels that count. `features_fine` tells whether all were
-  // finite, and tokens where tokens must be; if not, the gradient means nothing.
+  const BasicLoss<S>& loss() const { return loss_; }
+  // Positions that count.
+  std::size_t count(const S* features, const BasicTargets<S>& targets, std::size_t rows) const;
+
+  // The whole step; the sum of the losses of the positions that count. `features_fine` tells
+  // whether all were finite, and tokens where tokens must be; if not, the gradient means nothing.
   double train(const S* parameters, const Examples<S>& examples, S* gradient,
                BasicWorkspace<S>& workspace, bool& features_fine) const;
+  // to += from, both [p].
+  void add(const S* from, S* to, std::size_t size) const;
 
-  // probabilities [rows, positions, classes]; false: some feature is not fine.
-  bool predict(const S* parameters, const S* features, std::size_t rows, S* probabilities,
+  // predictions [rows, positions, outputs]; false: some feature is not fine.
+  bool predict(const S* parameters, const S* features, std::size_t rows, S* predictions,
                BasicWorkspace<S>& workspace) const;
 
   // Puts the state that the workspace's last training step found into `parameters`.
@@ -84,32 +99,56 @@ class Graph {
   Layout common_layout(const std::vector<Wish>& wishes, bool tight) const;
   void bind_operations();
 
+  // For `plan`: where stretches begin (beside 0), and what follows from it.
+  struct Use {
+    std::size_t first = 0, last = 0;  // operations that touch a buffer
+  };
+  std::vector<Use> find_uses() const;
+  std::size_t row_size(std::size_t buffer, Purpose purpose) const;
+  std::vector<std::size_t> choose_cuts(const std::vector<Use>& uses) const;
+  std::vector<std::size_t> cuts_below(const std::vector<Use>& uses, std::size_t limit) const;
+  std::size_t row_total(const std::vector<Use>& uses, const std::vector<std::size_t>& cuts) const;
+  void cut_stages(MemoryPlan& plan, const std::vector<std::size_t>& cuts) const;
+  void place_buffers(MemoryPlan& plan, const std::vector<Use>& uses,
+                     const std::vector<std::size_t>& cuts) const;
+  std::vector<bool> find_spread() const;
+
   Pass<S> pass_over(const S* parameters, const S* features, std::size_t rows,
                     BasicWorkspace<S>& workspace) const;
-  void run_tasks(const Pass<S>& pass, TaskCount count, Task task,
+  void run_tasks(const Pass<S>& pass, const Run& run, TaskCount count, Task task,
                  BasicWorkspace<S>& workspace) const;
+  void find_gradients(const Pass<S>& pass, const Run& run, BasicWorkspace<S>& workspace) const;
+  void clear(const Pass<S>& pass, const Stretch& stretch, const Block& block) const;
+  bool run_forward(const Pass<S>& pass, const Examples<S>& examples,
+                   BasicWorkspace<S>& workspace) const;
+  void run_backward(const Pass<S>& pass, BasicWorkspace<S>& workspace) const;
+  void forward_stage(const Pass<S>& pass, const MemoryPlan& plan, std::size_t stage,
+                     const Block& block) const;
+  void backward_stage(const Pass<S>& pass, const MemoryPlan& plan, std::size_t stage,
+                      const Block& block) const;
+  void recompute(const Pass<S>& pass, const Stretch& stretch, const MemoryPlan& plan) const;
   Run run_around(std::size_t i, const Run& within) const;
   bool features_fine(const Pass<S>& pass, Rows rows) const;
   void forward(const Pass<S>& pass, const Run& run, const Block& block) const;
-  S scale_of(const Pass<S>& pass, std::span<const std::uint32_t> labels,
-             std::size_t& counted) const;
-  bool label_counts(const Pass<S>& pass, std::uint32_t label, std::size_t row,
-                    std::size_t position) const;
-  void lose(const Pass<S>& pass, Rows rows, std::span<const std::uint32_t> labels, S scale,
+  bool position_counts(const Pass<S>& pass, const BasicTargets<S>& targets, std::size_t row,
+                       std::size_t position) const;
+  void end(const S* outputs, S* prediction) const;
+  void lose(const Pass<S>& pass, Rows rows, const Examples<S>& examples,
             std::vector<S>& losses) const;
   void backward(const Pass<S>& pass, const Run& run, const Block& block) const;
 
   const Kernels<S>* kernels_;
   Extent output_;
-  std::size_t positions_ = 1, classes_ = 0;  // the output's
-  std::size_t feature_count_ = 0;
+  std::size_t positions_ = 1, outputs_ = 0;  // the last value's
+  Activation ending_;
+  BasicLoss<S> loss_;
+  std::size_t feature_count_ = 0, parameter_count_ = 0;
   std::vector<Tokens> tokens_;
   std::optional<Mask> mask_;  // of the output
   std::vector<std::unique_ptr<Operation<S>>> operations_;
   std::vector<Binding> bindings_;
   std::vector<bool> goes_back_;  // whether some gradient is wanted of it
-  Value logits_;
-  std::vector<Run> segments_;  // between meetings; each but the first begins with one that meets
+  Value outputs_value_;
   std::vector<std::size_t>
       activation_rows_;  // a row's size in each buffer of activations; 0: not one
   std::vector<std::size_t> gradient_rows_;  // and of gradients

@@ -221,19 +221,29 @@ Result<BasicLoss<S>> BasicLoss<S>::make(LossSpec spec, std::size_t outputs, Isa 
   return BasicLoss(std::move(spec), outputs, isa);
 }
 
-template <class S>
-LossInput BasicLoss<S>::takes() const {
-  if (std::holds_alternative<CategoricalCrossEntropy>(spec_)) return LossInput::softmax_logits;
-  if (std::holds_alternative<BinaryCrossEntropy>(spec_)) return LossInput::sigmoid_logits;
+LossInput taken_by(const LossSpec& loss) {
+  if (std::holds_alternative<CategoricalCrossEntropy>(loss)) return LossInput::softmax_logits;
+  if (std::holds_alternative<BinaryCrossEntropy>(loss)) return LossInput::sigmoid_logits;
   return LossInput::predictions;
+}
+
+template <class S>
+bool BasicLoss<S>::takes_labels() const {
+  const LossInput takes = taken_by(spec_);
+  return takes == LossInput::softmax_logits ||
+         (takes == LossInput::sigmoid_logits && outputs_ == 1);
+}
+
+template <class S>
+std::size_t BasicLoss<S>::label_count() const {
+  return taken_by(spec_) == LossInput::softmax_logits ? outputs_ : 2;
 }
 
 template <class S>
 Result<void> BasicLoss<S>::check(const BasicTargets<S>& targets, std::size_t rows) const {
   if (!targets.labels.empty() && !targets.values.empty()) return invalid("two kinds of targets");
   if (targets.values.empty()) {
-    const bool categorical = takes() == LossInput::softmax_logits;
-    if (!categorical && (takes() != LossInput::sigmoid_logits || outputs_ != 1) && rows != 0) {
+    if (!takes_labels() && rows != 0) {
       return invalid("expected targets of " + std::to_string(outputs_) +
                      " numbers a row, saw labels");
     }
@@ -241,7 +251,7 @@ Result<void> BasicLoss<S>::check(const BasicTargets<S>& targets, std::size_t row
       return invalid("expected " + std::to_string(rows) + " labels, saw " +
                      std::to_string(targets.labels.size()));
     }
-    const std::size_t classes = categorical ? outputs_ : 2;
+    const std::size_t classes = label_count();
     for (std::size_t row = 0; row < rows; ++row) {
       if (targets.labels[row] < classes) continue;
       return invalid(of_row(row) + " is label " + std::to_string(targets.labels[row]) +

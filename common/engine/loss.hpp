@@ -21,7 +21,7 @@
 // in Keras. Where |e| has no derivative the gradient is 0.
 //
 // How a network's head uses it: the cross-entropies take the values before the last activation
-// (takes() names it), so that activation and loss are one step without a logarithm of zero; then
+// (taken_by() names it), so that activation and loss are one step without a logarithm of zero; then
 // the head leaves that activation out in training, calls row() for each row of its block with scale
 // = 1 / rows counted, and has the gradient by the layer's output before its activation. The other
 // losses take the activation's result and give the gradient by that. Row losses are kept and added
@@ -46,24 +46,33 @@ namespace entente::engine {
 struct CategoricalCrossEntropy {
   double label_smoothing = 0;         // in [0, 1)
   std::vector<double> class_weights;  // one a class, at least 0; none: all 1
+  friend bool operator==(const CategoricalCrossEntropy&, const CategoricalCrossEntropy&) = default;
 };
 struct BinaryCrossEntropy {
   double label_smoothing = 0;         // in [0, 1)
   std::vector<double> class_weights;  // of class 0 and class 1, at least 0; none: both 1
+  friend bool operator==(const BinaryCrossEntropy&, const BinaryCrossEntropy&) = default;
 };
-struct SquaredError {};
-struct AbsoluteError {};
+struct SquaredError {
+  friend bool operator==(const SquaredError&, const SquaredError&) = default;
+};
+struct AbsoluteError {
+  friend bool operator==(const AbsoluteError&, const AbsoluteError&) = default;
+};
 struct Huber {
   double delta = 1;  // above 0
+  friend bool operator==(const Huber&, const Huber&) = default;
 };
 struct Quantile {
   double level = 0.5;  // in (0, 1)
+  friend bool operator==(const Quantile&, const Quantile&) = default;
 };
 using LossSpec = std::variant<CategoricalCrossEntropy, BinaryCrossEntropy, SquaredError,
                               AbsoluteError, Huber, Quantile>;
 
 // What a loss takes as outputs.
 enum class LossInput { softmax_logits, sigmoid_logits, predictions };
+LossInput taken_by(const LossSpec& loss);
 
 // One of the two. Labels are one a row: the class (categorical), or 0 and 1 (binary, one output).
 // Values are [n, k]: a distribution over the classes such as one-hot (categorical), 0 to 1
@@ -83,8 +92,10 @@ class BasicLoss {
   // Errors: invalid_argument - a number outside its range, weights for another number of classes.
   static Result<BasicLoss> make(LossSpec spec, std::size_t outputs, Isa isa);
 
-  LossInput takes() const;
   std::size_t outputs() const { return outputs_; }
+  // Whether a row's target may be one label, and how many there are.
+  bool takes_labels() const;
+  std::size_t label_count() const;
 
   // Errors: invalid_argument - targets that are not for `rows` rows of this loss; the text names
   // the row (from 0), what was expected and what was seen.

@@ -13,11 +13,11 @@
 namespace entente::engine {
 
 struct Network::Parts {
-  Parts(Blueprint drawn, Isa chosen)
+  Parts(Blueprint drawn, const Loss& loss32, const Loss64& loss64, Isa chosen)
       : blueprint(std::move(drawn)),
         isa(chosen),
-        float32(blueprint, chosen),
-        float64(blueprint, chosen) {}
+        float32(blueprint, loss32, chosen),
+        float64(blueprint, loss64, chosen) {}
   template <class S>
   const Graph<S>& graph() const;
 
@@ -75,7 +75,8 @@ Result<Network> Network::compile(const Shape& input, const std::vector<LayerSpec
   return compile(GraphSpec{{InputSpec{"input", input}}, layers}, isa);
 }
 
-Result<Network> Network::compile(const GraphSpec& graph, std::optional<Isa> isa) {
+Result<Network> Network::compile(const GraphSpec& graph, std::optional<Isa> isa,
+                                 const LossSpec& loss) {
   if (!isa) {
     const auto chosen = chosen_isa();
     if (!chosen) return chosen.error();
@@ -83,9 +84,13 @@ Result<Network> Network::compile(const GraphSpec& graph, std::optional<Isa> isa)
   }
   ENTENTE_ASSERT(supported(*isa),
                  "kernels for an instruction set that this processor does not have");
-  auto blueprint = draw_blueprint(graph);
+  auto blueprint = draw_blueprint(graph, taken_by(loss));
   if (!blueprint) return blueprint.error();
-  return Network(std::make_shared<const Parts>(std::move(*blueprint), *isa));
+  const auto loss32 = Loss::make(loss, blueprint->output.channels, *isa);
+  if (!loss32) return in_context("loss", loss32.error());
+  const auto loss64 = Loss64::make(loss, blueprint->output.channels, *isa);
+  if (!loss64) return loss64.error();
+  return Network(std::make_shared<const Parts>(std::move(*blueprint), *loss32, *loss64, *isa));
 }
 
 const tensor::ParameterLayout& Network::layout() const {
@@ -100,7 +105,7 @@ std::span<const InputSpec> Network::inputs() const {
 std::size_t Network::input_count() const {
   return parts_->blueprint.feature_count;
 }
-std::size_t Network::class_count() const {
+std::size_t Network::output_count() const {
   return parts_->blueprint.output.channels;
 }
 std::size_t Network::position_count() const {
@@ -114,11 +119,11 @@ std::span<const TensorInitial> Network::initial() const {
 }
 
 template <class S>
-BasicWorkspace<S> Network::make(std::size_t rows_max, Purpose purpose) const {
+BasicWorkspace<S> Network::make(std::size_t rows_max, Purpose purpose, const Saving& saving) const {
   ENTENTE_ASSERT(rows_max >= 1, "a workspace for no rows");
   BasicWorkspace<S> workspace;
   workspace.network_ = parts_.get();
-  workspace.plan_ = parts_->graph<S>().plan(rows_max, purpose);
+  workspace.plan_ = parts_->graph<S>().plan(rows_max, purpose, saving);
   const std::size_t count = std::max(workspace.plan_.total, row_alignment);
   workspace.memory_.reset(static_cast<S*>(std::aligned_alloc(64, count * sizeof(S))));
   if (!workspace.memory_) throw std::bad_alloc();
@@ -129,28 +134,40 @@ BasicWorkspace<S> Network::make(std::size_t rows_max, Purpose purpose) const {
   return workspace;
 }
 
-Workspace Network::make_workspace(std::size_t rows_max, Purpose purpose) const {
-  return make<float>(rows_max, purpose);
+Workspace Network::make_workspace(std::size_t rows_max, Purpose purpose,
+                                  const Saving& saving) const {
+  return make<float>(rows_max, purpose, saving);
 }
-Workspace64 Network::make_workspace64(std::size_t rows_max, Purpose purpose) const {
-  return make<double>(rows_max, purpose);
+Workspace64 Network::make_workspace64(std::size_t rows_max, Purpose purpose,
+                                      const Saving& saving) const {
+  return make<double>(rows_max, purpose, saving);
 }
-std::uint64_t Network::workspace_bytes(std::size_t rows_max, Purpose purpose) const {
-  return std::uint64_t{parts_->float32.plan(rows_max, purpose).total} * sizeof(float);
+std::uint64_t Network::workspace_bytes(std::size_t rows_max, Purpose purpose,
+                                       const Saving& saving) const {
+  return std::uint64_t{parts_->float32.plan(rows_max, purpose, saving).total} * sizeof(float);
 }
 
-Result<void> Network::check_labels(std::span<const std::uint32_t> labels) const {
-  const auto label = std::find_if(labels.begin(), labels.end(), [this](std::uint32_t value) {
-    return value >= class_count() && value != no_label;
+template <class S>
+Result<void> Network::check_targets(const BasicBatch<S>& batch, std::size_t rows) const {
+  const BasicLoss<S>& loss = parts_->graph<S>().loss();
+  const std::size_t positions = position_count();
+  if (!batch.values.empty() || !loss.takes_labels()) {
+    if (!batch.labels.empty())
+      return Error{Errc::invalid_argument, "expected targets of numbers alone, saw labels"};
+    return loss.check({batch.labels, batch.values}, rows * positions);
+  }
+  if (batch.labels.size() != rows * positions)
+    return wrong_size("labels", rows * positions, batch.labels.size());
+  const std::size_t classes = loss.label_count();
+  const auto label = std::ranges::find_if(batch.labels, [classes](std::uint32_t value) {
+    return value >= classes && value != no_label;
   });
-  if (label == labels.end()) return ok();
-  const auto index = static_cast<std::size_t>(label - labels.begin());
-  const std::string place =
-      position_count() == 1 ? "" : ", position " + std::to_string(index % position_count());
-  return Error{Errc::invalid_argument, "label " + std::to_string(*label) + " in row " +
-                                           std::to_string(index / position_count()) + place +
-                                           " (from 0); expected 0 to " +
-                                           std::to_string(class_count() - 1)};
+  if (label == batch.labels.end()) return ok();
+  const auto index = static_cast<std::size_t>(label - batch.labels.begin());
+  const std::string place = positions == 1 ? "" : ", position " + std::to_string(index % positions);
+  return Error{Errc::invalid_argument,
+               "label " + std::to_string(*label) + " in row " + std::to_string(index / positions) +
+                   place + " (from 0); expected 0 to " + std::to_string(classes - 1)};
 }
 
 template <class S>
@@ -159,53 +176,71 @@ Result<double> Network::train(std::span<const S> parameters, const BasicBatch<S>
   ENTENTE_ASSERT(workspace.network_ == parts_.get(), "another network's workspace");
   ENTENTE_ASSERT(workspace.purpose() == Purpose::training,
                  "a workspace for prediction used to train");
-  const std::size_t rows = batch.labels.size() / position_count();
+  const std::size_t together = workspace.rows_max(), positions = position_count();
+  const std::size_t rows = batch.values.empty()
+                               ? batch.labels.size() / positions
+                               : batch.values.size() / (positions * output_count());
   if (parameters.size() != parameter_count())
     return wrong_size("parameters", parameter_count(), parameters.size());
   if (gradient.size() != parameter_count())
     return wrong_size("gradient", parameter_count(), gradient.size());
-  if (batch.labels.size() != rows * position_count())
-    return wrong_size("labels", (rows + 1) * position_count(), batch.labels.size());
-  if (rows == 0 || rows > workspace.rows_max()) {
+  if (const std::size_t values = rows * positions * output_count();
+      !batch.values.empty() && batch.values.size() != values)
+    return wrong_size("targets", values + positions * output_count(), batch.values.size());
+  if (rows == 0 || (rows > together && !workspace.plan_.micro_batches)) {
     return Error{Errc::invalid_argument, "the batch has " + std::to_string(rows) +
-                                             (position_count() == 1 ? " labels" : " rows") +
-                                             "; expected 1 to " +
-                                             std::to_string(workspace.rows_max())};
+                                             " targets; expected 1 to " + std::to_string(together)};
   }
-  if (batch.features.size() != rows * input_count()) {
+  if (batch.features.size() != rows * input_count())
     return wrong_size("features", rows * input_count(), batch.features.size());
+  if (auto fine = check_targets(batch, rows); !fine) return fine.error();
+  const Graph<S>& graph = parts_->graph<S>();
+  const std::size_t counted =
+      graph.count(batch.features.data(), {batch.labels, batch.values}, rows);
+  Examples<S> part;
+  part.seed = batch.seed;
+  part.scale = counted == 0 ? S{0} : S{1} / static_cast<S>(counted);
+  S* const part_gradient = workspace.memory_.get() + workspace.plan_.part_gradient;
+  double loss = 0;
+  for (std::size_t first = 0; first < rows; first += together) {
+    part.first_row = first;
+    part.rows = std::min(together, rows - first);
+    const auto features = batch.features.subspan(first * input_count(), part.rows * input_count());
+    part.features = features.data();
+    const auto of_part = [&](auto targets, std::size_t width) {
+      return targets.empty() ? targets : targets.subspan(first * width, part.rows * width);
+    };
+    part.targets = {of_part(batch.labels, positions),
+                    of_part(batch.values, positions * output_count())};
+    S* const into = first == 0 ? gradient.data() : part_gradient;
+    bool fine = true;
+    loss += graph.train(parameters.data(), part, into, workspace, fine);
+    if (!fine) return not_fine(features, parts_->blueprint, first);
+    if (first != 0) graph.add(part_gradient, gradient.data(), gradient.size());
   }
-  if (auto fine = check_labels(batch.labels); !fine) return fine.error();
-  bool finite = true;
-  const Examples<S> examples{batch.features.data(), batch.labels, rows, batch.seed};
-  const double loss =
-      parts_->graph<S>().train(parameters.data(), examples, gradient.data(), workspace, finite);
-  if (!finite) return not_fine(batch.features, parts_->blueprint, 0);
-  if (!std::isfinite(loss)) {
-    return Error{Errc::invalid_argument,
-                 "the loss is not finite: the parameters have diverged; try a lower learning rate"};
-  }
-  return loss;
+  loss /= static_cast<double>(std::max<std::size_t>(counted, 1));
+  if (std::isfinite(loss)) return loss;
+  return Error{Errc::invalid_argument,
+               "the loss is not finite: the parameters have diverged; try a lower learning rate"};
 }
 
 template <class S>
-Result<void> Network::classify(std::span<const S> parameters, std::span<const S> features,
-                               std::span<S> probabilities, BasicWorkspace<S>& workspace) const {
+Result<void> Network::infer(std::span<const S> parameters, std::span<const S> features,
+                            std::span<S> predictions, BasicWorkspace<S>& workspace) const {
   ENTENTE_ASSERT(workspace.network_ == parts_.get(), "another network's workspace");
   const std::size_t rows = features.size() / input_count();
-  const std::size_t output_count = position_count() * class_count();
+  const std::size_t of_row = position_count() * output_count();
   if (parameters.size() != parameter_count())
     return wrong_size("parameters", parameter_count(), parameters.size());
   if (features.size() != rows * input_count())
     return wrong_size("features", rows * input_count(), features.size());
-  if (probabilities.size() != rows * output_count) {
-    return wrong_size("probabilities", rows * output_count, probabilities.size());
-  }
+  if (predictions.size() != rows * of_row)
+    return wrong_size("predictions", rows * of_row, predictions.size());
   for (std::size_t row = 0; row < rows; row += workspace.rows_max()) {
     const std::size_t together = std::min(workspace.rows_max(), rows - row);
     const auto part = features.subspan(row * input_count(), together * input_count());
     if (!parts_->graph<S>().predict(parameters.data(), part.data(), together,
-                                    probabilities.data() + row * output_count, workspace)) {
+                                    predictions.data() + row * of_row, workspace)) {
       return not_fine(part, parts_->blueprint, row);
     }
   }
@@ -231,12 +266,12 @@ Result<double> Network::loss_and_gradient(std::span<const double> parameters, co
   return train(parameters, batch, gradient, workspace);
 }
 Result<void> Network::predict(std::span<const float> parameters, std::span<const float> features,
-                              std::span<float> probabilities, Workspace& workspace) const {
-  return classify(parameters, features, probabilities, workspace);
+                              std::span<float> predictions, Workspace& workspace) const {
+  return infer(parameters, features, predictions, workspace);
 }
 Result<void> Network::predict(std::span<const double> parameters, std::span<const double> features,
-                              std::span<double> probabilities, Workspace64& workspace) const {
-  return classify(parameters, features, probabilities, workspace);
+                              std::span<double> predictions, Workspace64& workspace) const {
+  return infer(parameters, features, predictions, workspace);
 }
 
 }  // namespace entente::engine

@@ -99,6 +99,7 @@ struct Pass {
   const std::size_t* buffers = nullptr;  // where each begins in memory
   std::size_t scratch = 0, scratch_size = 0;
   std::size_t rows = 0;
+  std::size_t first_row = 0;             // of the batch that these rows are a part of
   bool training = false;                 // else a prediction
   Purpose purpose = Purpose::inference;  // the workspace's
   std::array<std::uint32_t, 2> seed{};   // of what is random in this step

@@ -98,8 +98,8 @@ Result<ModelSpec> parse_model(std::string_view text, std::string_view path) {
   return read_model(*document, path);
 }
 
-Result<engine::Network> compile(const ModelSpec& model) {
-  auto network = engine::Network::compile(model.graph);
+Result<engine::Network> compile(const ModelSpec& model, const engine::LossSpec& loss) {
+  auto network = engine::Network::compile(model.graph, std::nullopt, loss);
   if (!network) return in_context("model", network.error());
   return network;
 }

@@ -4,11 +4,11 @@
 // engine's layers.
 //
 // Supported: Sequential and Functional models (several inputs, one output, no layer called twice)
-// of the layers that an error about an unknown one lists, channels last, float32, ending in softmax
-// (alone or as the last layer's activation). Anything in the file that would change what the model
-// computes or how it learns is either honoured or an error with its place; what changes neither
-// (names of modules, how it was compiled, seeds of initialisers: the plan has its own) is passed
-// over, by name. Unknown members are errors. Weights' names and shapes: engine/layers.hpp.
+// of the layers that an error about an unknown one lists, channels last, float32. Anything in the
+// file that would change what the model computes or how it learns is either honoured or an error
+// with its place; what changes neither (names of modules, how it was compiled, seeds of
+// initialisers: the plan has its own) is passed over, by name. Unknown members are errors. Weights'
+// names and shapes: engine/layers.hpp.
 //
 // Where Keras' behaviour differs between its versions: a mask ends at a layer that does not know
 // masks (as in Keras 3); PositionEmbedding is KerasHub's.
@@ -41,7 +41,8 @@ Result<ModelSpec> read_model(const json::value& document, std::string_view path 
 // The same from a file's text.
 Result<ModelSpec> parse_model(std::string_view text, std::string_view path = "model");
 
-// Errors: invalid_argument - layers that do not fit together, no softmax at the end.
-Result<engine::Network> compile(const ModelSpec& model);
+// Errors: invalid_argument - layers that do not fit together, or an end that does not fit the loss.
+Result<engine::Network> compile(const ModelSpec& model,
+                                const engine::LossSpec& loss = engine::CategoricalCrossEntropy{});
 
 }  // namespace entente::model

@@ -10,6 +10,8 @@
 #include "common/crypto/hash.hpp"
 #include "common/plan/choice.hpp"
 #include "common/plan/duration.hpp"
+#include "common/plan/fit.hpp"
+#include "common/plan/metrics.hpp"
 
 namespace entente::plan {
 
@@ -41,19 +43,18 @@ void read_evaluation(JsonReader& reader, Plan& plan) {
   const Rules defaults;
   Rules& rules = plan.rules;
   plan.holdout = reader.number("holdout", holdout_least, holdout_max);
-  if (reader.find("metrics") == nullptr) {
-    rules.metrics = {"accuracy", "loss"};
-  } else {
-    for (const json::value& metric : reader.array("metrics", 1, 2)) {
-      const bool known = metric.is_string() && (metric == "accuracy" || metric == "loss");
-      if (!known) {
-        reader.fail("metrics", "expected 'accuracy' and 'loss' only, saw " + describe(metric));
+  if (reader.find("metrics") != nullptr) {
+    for (const json::value& metric : reader.array("metrics", 1, metrics_max)) {
+      if (!metric.is_string() || find_metric(metric.get_string()) == nullptr) {
+        reader.fail("metrics", "expected some of " + metric_names() + "; saw " + describe(metric));
         break;
       }
-      rules.metrics.emplace_back(metric.get_string());
-    }
-    if (rules.metrics.size() == 2 && rules.metrics[0] == rules.metrics[1]) {
-      reader.fail("metrics", "expected each metric once");
+      const std::string name(metric.get_string());
+      if (std::ranges::find(rules.metrics, name) != rules.metrics.end()) {
+        reader.fail("metrics", "expected each metric once, saw " + in_quotes(name) + " twice");
+        break;
+      }
+      rules.metrics.push_back(name);
     }
   }
   rules.evaluation_quorum =
@@ -62,47 +63,6 @@ void read_evaluation(JsonReader& reader, Plan& plan) {
                                           std::chrono::seconds(1), wait_max);
   rules.metrics_per_participant =
       choice_or_first(reader, "publish", {"aggregate", "per-participant"}) == "per-participant";
-}
-
-// What no single field shows.
-Result<void> check_plan(const Plan& plan) {
-  const auto wrong = [](std::string detail) { return Error{Errc::malformed, std::move(detail)}; };
-  if (plan.rules.quorum > plan.rules.cohort) {
-    return wrong("rounds.quorum: expected at most rounds.cohort = " +
-                 std::to_string(plan.rules.cohort) + ", saw " + std::to_string(plan.rules.quorum));
-  }
-  if (plan.rules.evaluation_quorum > plan.rules.cohort) {
-    return wrong(
-        "evaluation.quorum: expected at most rounds.cohort = " + std::to_string(plan.rules.cohort) +
-        ", saw " + std::to_string(plan.rules.evaluation_quorum));
-  }
-  if (plan.rules.cohort > publishable_cohort(plan.rules)) {
-    return wrong(
-        "rounds.cohort: expected at most " + std::to_string(publishable_cohort(plan.rules)) +
-        " with evaluation.publish = \"per-participant\", saw " + std::to_string(plan.rules.cohort));
-  }
-  const engine::Shape shape = plan.data.input_shape();
-  if (plan.model.graph.inputs.size() != 1) {
-    return wrong("model: expected one input, saw " +
-                 std::to_string(plan.model.graph.inputs.size()));
-  }
-  if (plan.model.graph.inputs.front().shape != shape) {
-    return wrong("model: expected an input of " + engine::to_text(shape) +
-                 " as the data have, saw " +
-                 engine::to_text(plan.model.graph.inputs.front().shape));
-  }
-  const auto network = model::compile(plan.model);
-  if (!network) return wrong("model: " + network.error().detail);
-  if (network->position_count() != 1) {
-    return wrong("model: expected one prediction for each example, saw " +
-                 std::to_string(network->position_count()));
-  }
-  if (network->class_count() != plan.data.classes.size()) {
-    return wrong("model: expected " + std::to_string(plan.data.classes.size()) +
-                 " outputs as the data have classes, saw " +
-                 std::to_string(network->class_count()));
-  }
-  return ok();
 }
 
 // Whether it is there.
@@ -150,10 +110,15 @@ Result<Plan> read_members(const json::value& value) {
   auto schema = data::parse_schema(data, "data");
   if (!schema) return schema.error();
   plan.data = std::move(*schema);
+  if (plan.holdout > 0 && plan.rules.metrics.empty()) {
+    const bool classes = plan.data.target().kind == data::Target::Kind::classes;
+    plan.rules.metrics =
+        classes ? std::vector<std::string>{"accuracy", "loss"} : std::vector<std::string>{"loss"};
+  }
   auto spec = model::read_model(model, "model");
   if (!spec) return spec.error();
   plan.model = std::move(*spec);
-  if (auto fits = check_plan(plan); !fits) return fits.error();
+  if (auto fits = check_fit(plan); !fits) return fits.error();
   return plan;
 }
 
@@ -176,6 +141,10 @@ Result<void> embed(json::value& value, const std::filesystem::path& folder) {
 }
 
 }  // namespace
+
+Result<engine::Network> compile(const Plan& plan) {
+  return model::compile(plan.model, plan.training.loss);
+}
 
 Result<Plan> read_plan(const std::filesystem::path& toml) {
   auto value = read_toml(toml);

@@ -41,6 +41,10 @@ struct Plan {
   double holdout = 0;  // fraction of the local rows kept for evaluation
 };
 
+// The plan's model with its loss, ready to run. Errors: invalid_argument - layers that do not fit
+// together (a plan that was read has none).
+Result<engine::Network> compile(const Plan& plan);
+
 // From the operator's TOML file; the model file is looked up beside it.
 // Errors: malformed - file, field, expected, seen; or a model that does not fit the data;
 // not_found; io.

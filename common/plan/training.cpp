@@ -7,6 +7,7 @@
 
 #include "common/base/assert.hpp"
 #include "common/base/text.hpp"
+#include "common/data/schema.hpp"
 #include "common/plan/choice.hpp"
 
 namespace entente::plan {
@@ -24,6 +25,10 @@ constexpr double adamw_decay = 0.004;
 constexpr double clip_least = 1e-12;
 constexpr double clip_max = 1e12;
 constexpr double factor_least = 1e-6;
+constexpr double smoothing_max = 0.999;
+constexpr double weight_max = 1e6;
+constexpr double delta_least = 1e-12, delta_max = 1e12;
+constexpr double level_least = 1e-6;
 constexpr std::int64_t seed_max = std::int64_t{1} << 53U;
 
 // A field that belongs to some of the kinds that a table may be of.
@@ -51,6 +56,13 @@ constexpr std::array<Option, 4> schedule_options{{
     {"factor", {"step"}},
     {"length", {"cosine"}},
     {"last", {"cosine"}},
+}};
+
+constexpr std::array<Option, 4> loss_options{{
+    {"label_smoothing", {"categorical_crossentropy", "binary_crossentropy"}},
+    {"class_weights", {"categorical_crossentropy", "binary_crossentropy"}},
+    {"delta", {"huber"}},
+    {"level", {"quantile"}},
 }};
 
 // Asks for all of them, so that a misspelled one is known; a strange one is an error.
@@ -140,6 +152,39 @@ Result<void> read_schedule(JsonReader& reader, Training& training) {
   return schedule.finish();
 }
 
+std::vector<double> read_class_weights(JsonReader& reader) {
+  std::vector<double> weights;
+  if (reader.find("class_weights") == nullptr) return weights;
+  for (const json::value& item : reader.array("class_weights", 2, data::classes_max)) {
+    const double weight = item.is_number() ? item.to_number<double>() : -1;
+    if (!(weight >= 0 && weight <= weight_max)) {
+      reader.fail("class_weights", "expected numbers from 0 to 1e6, saw " + describe(item));
+      break;
+    }
+    weights.push_back(weight);
+  }
+  return weights;
+}
+
+engine::LossSpec read_loss(JsonReader& reader) {
+  const std::string kind =
+      choice_or_first(reader, "loss",
+                      {"categorical_crossentropy", "binary_crossentropy", "mean_squared_error",
+                       "mean_absolute_error", "huber", "quantile"});
+  if (!reader.failed()) refuse_strange(reader, loss_options, "the loss", kind);
+  const double smoothing = reader.number_or("label_smoothing", 0, 0, smoothing_max);
+  std::vector<double> weights = read_class_weights(reader);
+  const double delta = reader.number_or("delta", 1, delta_least, delta_max);
+  const double level = reader.number_or("level", 0.5, level_least, 1 - level_least);
+  if (kind == "binary_crossentropy")
+    return engine::BinaryCrossEntropy{smoothing, std::move(weights)};
+  if (kind == "mean_squared_error") return engine::SquaredError{};
+  if (kind == "mean_absolute_error") return engine::AbsoluteError{};
+  if (kind == "huber") return engine::Huber{delta};
+  if (kind == "quantile") return engine::Quantile{level};
+  return engine::CategoricalCrossEntropy{smoothing, std::move(weights)};
+}
+
 engine::UpdateRule rule_of(const Training& training) {
   const double rate = training.learning_rate;
   if (training.optimizer == "sgd") {
@@ -168,7 +213,10 @@ Result<Training> read_training(JsonReader& reader) {
       static_cast<std::uint32_t>(reader.integer_or("local_epochs", 1, 1, local_epochs_max));
   training.batch_size =
       static_cast<std::uint32_t>(reader.integer_or("batch_size", 32, 1, batch_size_max));
-  training.loss = choice_or_first(reader, "loss", {"categorical_crossentropy"});
+  training.micro_batch =
+      static_cast<std::uint32_t>(reader.integer_or("micro_batch", 0, 1, batch_size_max));
+  training.recompute = reader.boolean_or("recompute", false);
+  training.loss = read_loss(reader);
   training.seed = static_cast<std::uint64_t>(reader.integer_or("seed", 0, 0, seed_max));
   const Result<void> schedule = read_schedule(reader, training);
   if (auto done = reader.finish(); !done) return done.error();

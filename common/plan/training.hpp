@@ -2,8 +2,8 @@
 //
 // What each participant does in a round: the plan's table `[training]`, as the programs use it.
 //
-// Every field and its default: docs/plan.md. A field of another optimiser or schedule than the
-// plan's own is an error, not passed over.
+// Every field and its default: docs/plan.md. A field of another optimiser, schedule or loss than
+// the plan's own is an error, not passed over.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "common/base/json.hpp"
 #include "common/base/result.hpp"
+#include "common/engine/loss.hpp"
 #include "common/engine/optimizer.hpp"
 
 namespace entente::plan {
@@ -44,7 +45,9 @@ struct Training {
   OptimizerState optimizer_state = OptimizerState::reset;
   std::uint32_t local_epochs = 1;  // 1 .. local_epochs_max
   std::uint32_t batch_size = 32;   // 1 .. batch_size_max
-  std::string loss = "categorical_crossentropy";
+  std::uint32_t micro_batch = 0;   // rows at once, where fewer than the batch; 0: all of it
+  bool recompute = false;          // engine::Saving
+  engine::LossSpec loss;
   std::uint64_t seed = 0;  // 0 .. 2^53
 };
 

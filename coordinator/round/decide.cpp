@@ -234,7 +234,8 @@ void add_metrics(json::object& details, const std::map<std::string, Evaluation>&
   // One institution's figures alone are not an aggregate.
   if (evaluations.empty() || (evaluations.size() == 1 && !per_participant)) return;
   json::object means;
-  for (const auto& [metric, value] : mean_metrics(evaluations)) means[metric] = value;
+  for (const auto& [metric, value] : mean_metrics(evaluations, per_participant ? 1 : 2))
+    means[metric] = value;
   details["metrics"] = std::move(means);
   if (!per_participant) return;
   json::object participants;

@@ -6,6 +6,7 @@
 
 #include "common/base/identity.hpp"
 #include "common/crypto/hash.hpp"
+#include "common/plan/metrics.hpp"
 #include "coordinator/round/transition.hpp"
 
 namespace entente::coordinator::round {
@@ -133,10 +134,17 @@ Answer admit_evaluation(const State& state, const EvaluationOffered& offered) {
             {}};
   }
   const auto& metrics = offered.evaluation.metrics;
-  const bool asked =
-      metrics.size() == rules.metrics.size() &&
-      std::ranges::all_of(rules.metrics, [&](const auto& name) { return metrics.contains(name); });
-  if (!asked) return {Verdict::malformed, "expected the plan's metrics, these and no others", {}};
+  std::size_t reported = 0;
+  for (const std::string& name : rules.metrics) {
+    if (metrics.contains(name)) {
+      ++reported;
+    } else if (const auto* metric = plan::find_metric(name);
+               metric == nullptr || !metric->may_be_undefined) {
+      return {Verdict::malformed, "expected the plan's metrics, saw no '" + name + "'", {}};
+    }
+  }
+  if (reported != metrics.size())
+    return {Verdict::malformed, "expected the plan's metrics and no others", {}};
   return {};
 }
 
@@ -180,26 +188,33 @@ std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
   return cohort;
 }
 
-std::map<std::string, double> mean_metrics(const std::map<std::string, Evaluation>& evaluations) {
-  std::map<std::string, double> sums;
-  if (evaluations.empty()) return sums;
-  for (const auto& [metric, value] : evaluations.begin()->second.metrics) {
-    double sum = 0;
-    double weight = 0;
-    bool everywhere = true;
+std::map<std::string, double> mean_metrics(const std::map<std::string, Evaluation>& evaluations,
+                                           std::size_t least) {
+  std::set<std::string> reported;
+  for (const auto& [name, evaluation] : evaluations) {
+    for (const auto& [metric, value] : evaluation.metrics) reported.insert(metric);
+  }
+  std::map<std::string, double> means;
+  for (const std::string& metric : reported) {
+    const plan::Metric* known = plan::find_metric(metric);
+    const auto mean = known == nullptr ? plan::Metric::Mean::plain : known->mean;
+    double sum = 0, weight = 0;
+    std::size_t count = 0;
     for (const auto& [name, evaluation] : evaluations) {
       const auto found = evaluation.metrics.find(metric);
-      if (found == evaluation.metrics.end()) {
-        everywhere = false;
-        break;
-      }
-      sum += found->second * static_cast<double>(evaluation.examples);
-      weight += static_cast<double>(evaluation.examples);
+      if (found == evaluation.metrics.end()) continue;
+      const auto examples = static_cast<double>(evaluation.examples);
+      sum += plan::to_averaged(mean, found->second) * examples;
+      weight += examples;
+      ++count;
     }
-    // Values near the largest double have no sum: a ledger cannot say infinity.
-    if (everywhere && weight > 0 && std::isfinite(sum)) sums[metric] = sum / weight;
+    // Values near the largest double have no sum, and what was reported may have no logarithm: a
+    // ledger cannot say infinity.
+    const double value = weight > 0 ? plan::from_averaged(mean, sum / weight) : 0;
+    if (count >= least && weight > 0 && std::isfinite(sum) && std::isfinite(value))
+      means[metric] = value;
   }
-  return sums;
+  return means;
 }
 
 }  // namespace entente::coordinator::round

@@ -89,8 +89,9 @@ std::set<Digest> needed_models(const State& state);
 std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
                                     const std::set<std::string>& candidates, std::size_t size);
 
-// Means of the metrics, weighted by examples, in order of names. Only metrics that every evaluation
-// has.
-std::map<std::string, double> mean_metrics(const std::map<std::string, Evaluation>& evaluations);
+// Means of the metrics (plan/metrics.hpp), weighted by examples, over the evaluations that report
+// them: those of which at least `least` do.
+std::map<std::string, double> mean_metrics(const std::map<std::string, Evaluation>& evaluations,
+                                           std::size_t least);
 
 }  // namespace entente::coordinator::round

@@ -10,12 +10,12 @@
 #include "common/base/bytes.hpp"
 #include "common/base/random.hpp"
 #include "common/crypto/hash.hpp"
-#include "common/engine/metrics.hpp"
+#include "participant/training/scores.hpp"
 
 namespace entente::participant::training {
 namespace {
 
-constexpr std::size_t evaluation_rows = 256;  // at once
+constexpr std::size_t evaluation_rows_max = 256;  // at once
 // Of the training's seed: the numbers behind 2^32 are not epochs.
 constexpr std::uint64_t dropout_stream = std::uint64_t{1} << 40U;
 
@@ -31,19 +31,36 @@ std::uint64_t seed_of(std::string_view purpose, const plan::Plan& plan, const st
 class BatchBuffer {
  public:
   BatchBuffer(const data::Dataset& dataset, std::size_t rows_max)
-      : dataset_(dataset), features_(rows_max * dataset.feature_count()), labels_(rows_max) {}
+      : dataset_(dataset),
+        features_(rows_max * dataset.feature_count()),
+        labels_(rows_max * labels_of_row(dataset)),
+        values_(rows_max * values_of_row(dataset)) {}
 
-  // Precondition: at most rows_max rows. Valid until the next call.
-  engine::Batch gather(std::span<const std::uint32_t> rows, std::uint64_t seed = 0) {
-    dataset_.gather(rows, {features_, labels_, {}});
-    return {std::span<const float>(features_).first(rows.size() * dataset_.feature_count()),
-            std::span<const std::uint32_t>(labels_).first(rows.size()), seed};
+  // Scalars that a row's target has, in labels or in values.
+  static std::size_t labels_of_row(const data::Dataset& dataset) {
+    const data::Target& target = dataset.target();
+    return target.kind == data::Target::Kind::classes ? target.positions : 0;
+  }
+  static std::size_t values_of_row(const data::Dataset& dataset) {
+    const data::Target& target = dataset.target();
+    return target.kind == data::Target::Kind::numbers ? target.positions * target.width : 0;
+  }
+
+  // Precondition: at most rows_max rows. Valid until the next call. With a seed: for training.
+  engine::Batch gather(std::span<const std::uint32_t> rows, std::optional<std::uint64_t> seed) {
+    dataset_.gather(rows, {features_, labels_, values_}, seed);
+    const std::size_t count = rows.size();
+    return {std::span<const float>(features_).first(count * dataset_.feature_count()),
+            std::span<const std::uint32_t>(labels_).first(count * labels_of_row(dataset_)),
+            seed.value_or(0),
+            std::span<const float>(values_).first(count * values_of_row(dataset_))};
   }
 
  private:
   const data::Dataset& dataset_;
   std::vector<float> features_;
   std::vector<std::uint32_t> labels_;
+  std::vector<float> values_;
 };
 
 Result<void> check_parameters(const Setting& setting, std::span<const float> parameters) {
@@ -61,6 +78,16 @@ std::size_t batch_rows(const Setting& setting, std::size_t rows) {
   return std::min<std::size_t>(setting.plan.training.batch_size, std::max<std::size_t>(rows, 1));
 }
 
+// Rows that go through the network at once, and what that saves.
+std::size_t rows_at_once(const Setting& setting, std::size_t rows) {
+  const std::size_t most = setting.plan.training.micro_batch;
+  const std::size_t batch = batch_rows(setting, rows);
+  return most == 0 ? batch : std::min(most, batch);
+}
+engine::Saving saving_of(const Setting& setting, std::size_t rows) {
+  return {setting.plan.training.recompute, rows_at_once(setting, rows) < batch_rows(setting, rows)};
+}
+
 // Everything that one run of training holds.
 class Trainer {
  public:
@@ -69,8 +96,9 @@ class Trainer {
       : setting_(setting),
         row_count_(rows.size()),
         batch_(setting.dataset, batch_rows(setting, rows.size())),
-        workspace_(setting.network.make_workspace(batch_rows(setting, rows.size()),
-                                                  engine::Purpose::training)),
+        workspace_(setting.network.make_workspace(rows_at_once(setting, rows.size()),
+                                                  engine::Purpose::training,
+                                                  saving_of(setting, rows.size()))),
         batches_(std::move(rows), setting.plan.training.batch_size, seed),
         seeds_(seed, dropout_stream),
         optimizer_(std::move(optimizer)),
@@ -109,6 +137,20 @@ class Trainer {
   tensor::ParameterBuffer parameters_;
   tensor::ParameterBuffer gradient_;
 };
+
+// Rows to evaluate at once: as many as take no more memory than training does.
+std::size_t evaluation_rows(const Setting& setting) {
+  const engine::Network& network = setting.network;
+  const std::size_t training = rows_at_once(setting, setting.dataset.rows());
+  const std::uint64_t most = network.workspace_bytes(training, engine::Purpose::training,
+                                                     saving_of(setting, setting.dataset.rows()));
+  const std::uint64_t of_row = network.position_count() * network.output_count() * sizeof(float);
+  std::size_t rows = evaluation_rows_max;
+  while (rows > 1 &&
+         network.workspace_bytes(rows, engine::Purpose::inference) + rows * of_row > most)
+    rows /= 2;
+  return rows;
+}
 
 bool keeps_optimizer(const Setting& setting) {
   return setting.plan.training.optimizer_state == plan::OptimizerState::keep;
@@ -182,24 +224,23 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
   if (rows.empty()) {
     return Error{Errc::invalid_argument, "no rows are held out for the plan's metrics"};
   }
-  const std::size_t classes = setting.network.class_count();
-  const std::size_t rows_max = std::min(evaluation_rows, rows.size());
+  const std::size_t of_row = setting.network.position_count() * setting.network.output_count();
+  const std::size_t rows_max = std::min(evaluation_rows(setting), rows.size());
   BatchBuffer batch(setting.dataset, rows_max);
-  std::vector<float> probabilities(rows_max * classes);
+  std::vector<float> predictions(rows_max * of_row);
   auto workspace = setting.network.make_workspace(rows_max, engine::Purpose::inference);
-  engine::ClassificationMetrics sums;
+  Scores scores(setting.plan);
   for (std::size_t first = 0; first < rows.size(); first += rows_max) {
     if (stop && stop()) return stopped();
     const auto part = rows.subspan(first, std::min(rows_max, rows.size() - first));
-    const engine::Batch gathered = batch.gather(part);
-    const auto predicted = std::span(probabilities).first(part.size() * classes);
+    const engine::Batch gathered = batch.gather(part, std::nullopt);
+    const auto predicted = std::span(predictions).first(part.size() * of_row);
     auto done = setting.network.predict(parameters, gathered.features, predicted, workspace);
     if (!done) return done.error();
-    sums.add(predicted, gathered.labels, classes);
+    scores.add(predicted, gathered.labels, gathered.values);
   }
-  for (const std::string& metric : setting.plan.rules.metrics) {
-    figures.metrics[metric] = metric == "accuracy" ? sums.accuracy() : sums.mean_loss();
-  }
+  figures.metrics = scores.figures();
+  if (scores.confusion() != nullptr) figures.confusion = *scores.confusion();
   return figures;
 }
 
@@ -207,19 +248,21 @@ std::uint64_t remembered_count(const Setting& setting) {
   return optimizer_bytes(setting) / sizeof(float);
 }
 
-std::uint64_t memory_bytes(const Setting& setting) {
+Memory memory_of(const Setting& setting) {
   const std::uint64_t rows = setting.dataset.rows();
-  const std::uint64_t features = setting.dataset.feature_count();
-  const bool table = std::holds_alternative<data::Table>(setting.plan.data.kind);
-  const std::uint64_t dataset =
-      rows * (features * (table ? sizeof(float) : 1) + sizeof(std::uint32_t));
-  const std::uint64_t parameters = setting.network.parameter_count();
   const std::size_t batch = batch_rows(setting, setting.dataset.rows());
-  return dataset + 3 * parameters * sizeof(float) +
-         (keeps_optimizer(setting) ? 2 : 1) * optimizer_bytes(setting) +
-         setting.network.workspace_bytes(batch, engine::Purpose::training) +
-         batch * (features * sizeof(float) + sizeof(std::uint32_t)) +
-         3 * rows * sizeof(std::uint32_t);
+  const std::uint64_t row_scalars = setting.dataset.feature_count() +
+                                    BatchBuffer::labels_of_row(setting.dataset) +
+                                    BatchBuffer::values_of_row(setting.dataset);
+  Memory memory;
+  memory.rows = setting.dataset.memory_bytes() + 3 * rows * sizeof(std::uint32_t) +
+                batch * row_scalars * sizeof(float);
+  memory.parameters = 2 * setting.network.parameter_count() * sizeof(float);
+  memory.gradient = setting.network.parameter_count() * sizeof(float);
+  memory.optimizer = (keeps_optimizer(setting) ? 2 : 1) * optimizer_bytes(setting);
+  memory.activations = setting.network.workspace_bytes(
+      rows_at_once(setting, batch), engine::Purpose::training, saving_of(setting, batch));
+  return memory;
 }
 
 }  // namespace entente::participant::training

@@ -21,6 +21,7 @@
 
 #include "common/base/result.hpp"
 #include "common/data/dataset.hpp"
+#include "common/engine/metrics.hpp"
 #include "common/engine/network.hpp"
 #include "common/engine/optimizer.hpp"
 #include "common/plan/plan.hpp"
@@ -68,7 +69,8 @@ std::uint64_t remembered_count(const Setting& setting);
 
 struct Figures {
   std::uint64_t examples = 0;             // rows looked at
-  std::map<std::string, double> metrics;  // those that the plan asks for
+  std::map<std::string, double> metrics;  // those that the plan asks for and the rows define
+  std::optional<engine::ConfusionMatrix> confusion;  // of classes, where they are not too many
 };
 
 // The plan's metrics of `parameters` [p] on `rows`, added in their order.
@@ -76,9 +78,16 @@ struct Figures {
 Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
                          std::span<const float> parameters, const Stop& stop = {});
 
-// Bytes at the peak of training here: rows, parameters, gradient, optimiser (twice when its state
-// comes from the round before), workspace, batch.
-std::uint64_t memory_bytes(const Setting& setting);
+// Bytes at the peak of training here.
+struct Memory {
+  std::uint64_t rows = 0;        // the dataset, and a batch of it
+  std::uint64_t parameters = 0;  // twice: the model as it came, and as it is trained
+  std::uint64_t gradient = 0;
+  std::uint64_t optimizer = 0;    // twice where its state comes from the round before
+  std::uint64_t activations = 0;  // and their gradients: the workspace
+  std::uint64_t total() const { return rows + parameters + gradient + optimizer + activations; }
+};
+Memory memory_of(const Setting& setting);
 
 // The seed of a round's batches. Exposed for those who prove that it depends on nothing else.
 std::uint64_t training_seed(const plan::Plan& plan, std::uint64_t round,

@@ -33,7 +33,7 @@ struct Bench {
   StateFolder state{folder / "state"};
   std::shared_ptr<const plan::Plan> plan =
       std::make_shared<const plan::Plan>(must(plan::read_plan(example / "plan.toml")));
-  engine::Network network = must(model::compile(plan->model));
+  engine::Network network = must(plan::compile(*plan));
   boost::asio::io_context context;
   net::Pool pool{1};
   data::Source source;

@@ -211,7 +211,7 @@ BOOST_AUTO_TEST_CASE(a_wrong_plan_is_one_clear_line) {
 
 BOOST_AUTO_TEST_CASE(evaluate_gives_the_plans_metrics_of_a_model_on_all_rows) {
   const auto plan = plan::read_plan(plan_file).value();
-  const auto network = model::compile(plan.model).value();
+  const auto network = plan::compile(plan).value();
   tensor::ParameterBuffer initial(network.parameter_count());
   engine::initial_values(network, 3, 0, initial.values());
   const Digest model =

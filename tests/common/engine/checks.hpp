@@ -90,9 +90,9 @@ inline void check_against_twin(const GraphSpec& graph, std::size_t rows, std::ui
     const double apart32 = greatest_difference(expected, seen32);
     BOOST_TEST(apart32 < tolerance32, what << " on " << to_string(isa) << ": " << apart32);
   }
-  const auto labels = random_labels(rows * network.position_count(), network.class_count(), seed);
+  const auto labels = random_labels(rows * network.position_count(), network.output_count(), seed);
   const double expected_loss =
-      twin.loss(twin.run(features, rows, true), labels, network.class_count());
+      twin.loss(twin.run(features, rows, true), labels, network.output_count());
   Workspace64 training = network.make_workspace64(rows, Purpose::training);
   std::vector<double> gradient(parameters.size());
   const double loss =
@@ -110,7 +110,7 @@ inline double worst_gradient(const GraphSpec& graph, std::size_t rows, std::uint
   const Threads one(1);  // a loop over threads costs more than these networks
   const Network network = Network::compile(graph).value();
   const auto features = random_features(graph, rows, seed);
-  auto labels = random_labels(rows * network.position_count(), network.class_count(), seed);
+  auto labels = random_labels(rows * network.position_count(), network.output_count(), seed);
   if (labels.size() > 2 && network.position_count() > 1) labels[1] = no_label;
   const Batch64 batch{features, labels, seed};
   auto parameters = random_parameters(network, seed + 1);

@@ -356,12 +356,9 @@ BOOST_AUTO_TEST_CASE(numbers_outside_their_range_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(a_loss_says_which_activation_it_takes_over) {
-  const auto takes = [](const LossSpec& spec) {
-    return Loss::make(spec, 2, Isa::generic).value().takes();
-  };
-  BOOST_TEST((takes(CategoricalCrossEntropy{}) == LossInput::softmax_logits));
-  BOOST_TEST((takes(BinaryCrossEntropy{}) == LossInput::sigmoid_logits));
-  BOOST_TEST((takes(Huber{}) == LossInput::predictions));
+  BOOST_TEST((taken_by(CategoricalCrossEntropy{}) == LossInput::softmax_logits));
+  BOOST_TEST((taken_by(BinaryCrossEntropy{}) == LossInput::sigmoid_logits));
+  BOOST_TEST((taken_by(Huber{}) == LossInput::predictions));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

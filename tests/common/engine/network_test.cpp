@@ -33,7 +33,7 @@ BOOST_AUTO_TEST_CASE(parameters_are_named_shaped_and_placed_as_keras_has_them) {
   BOOST_TEST((tensors[4].shape == std::vector<std::uint64_t>{1568, 64}));
   BOOST_TEST((tensors[7].shape == std::vector<std::uint64_t>{10}));
   BOOST_TEST(network.parameter_count() == 160U + 4640 + 1568 * 64 + 64 + 650);
-  BOOST_TEST(network.class_count() == 10U);
+  BOOST_TEST(network.output_count() == 10U);
   BOOST_TEST(network.input_count() == 784U);
 }
 

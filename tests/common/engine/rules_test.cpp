@@ -164,9 +164,9 @@ BOOST_AUTO_TEST_CASE(each_loss_and_its_gradient_are_those_of_an_independent_impl
     const json::value& entry = document.at("losses").at(name);
     const auto loss = Loss64::make(spec, outputs, Isa::generic).value();
     Targets64 to;
-    if (loss.takes() == LossInput::softmax_logits) to.labels = labels;
-    if (loss.takes() == LossInput::sigmoid_logits) to.values = above;
-    if (loss.takes() == LossInput::predictions) to.values = targets;
+    if (taken_by(spec) == LossInput::softmax_logits) to.labels = labels;
+    if (taken_by(spec) == LossInput::sigmoid_logits) to.values = above;
+    if (taken_by(spec) == LossInput::predictions) to.values = targets;
     std::vector<double> gradient(drawn.size()), of_rows(rows);
     const double seen = loss.mean_and_gradient(drawn, to, {}, gradient, of_rows).value();
     BOOST_TEST(std::abs(seen - entry.at("loss").to_number<double>()) < 1e-14, name);

@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(a_label_for_each_step_counts_where_the_step_does) {
   check(graph, 5, 70, "tagging");
   const Network network = Network::compile(graph).value();
   BOOST_TEST(network.position_count() == 6U);
-  BOOST_TEST(network.class_count() == 4U);
+  BOOST_TEST(network.output_count() == 4U);
 }
 
 BOOST_AUTO_TEST_CASE(a_batch_in_which_nothing_counts_has_no_loss_and_no_gradient) {

@@ -73,10 +73,10 @@ double worst_difference(const std::vector<float>& a, const std::vector<float>& b
 double accuracy(const Network& network, std::span<const float> parameters,
                 std::span<const float> features, std::span<const std::uint32_t> labels) {
   Workspace workspace = network.make_workspace(64, Purpose::inference);
-  std::vector<float> probabilities(labels.size() * network.class_count());
+  std::vector<float> probabilities(labels.size() * network.output_count());
   network.predict(parameters, features, probabilities, workspace).value();
   ClassificationMetrics metrics;
-  metrics.add(probabilities, labels, network.class_count());
+  metrics.add(probabilities, labels, network.output_count());
   return metrics.accuracy();
 }
 
@@ -218,13 +218,13 @@ BOOST_AUTO_TEST_CASE(wrong_sizes_and_labels_are_named) {
              "features: expected 20 values, saw 19");
   BOOST_TEST(error(parameters, features, labels, less(gradient)) ==
              "gradient: expected 15 values, saw 14");
-  BOOST_TEST(error(parameters, {}, {}, gradient) == "the batch has 0 labels; expected 1 to 5");
+  BOOST_TEST(error(parameters, {}, {}, gradient) == "the batch has 0 targets; expected 1 to 5");
   labels[3] = 3;
   BOOST_TEST(error(parameters, features, labels, gradient) ==
              "label 3 in row 3 (from 0); expected 0 to 2");
   std::vector<std::uint32_t> many(6);
   BOOST_TEST(error(parameters, features, many, gradient) ==
-             "the batch has 6 labels; expected 1 to 5");
+             "the batch has 6 targets; expected 1 to 5");
 }
 
 BOOST_AUTO_TEST_CASE(a_feature_that_is_not_finite_is_named_by_row_and_value) {

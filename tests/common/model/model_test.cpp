@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST_REQUIRE(new_network.has_value());
   BOOST_TEST((old_network->layout() == new_network->layout()));
   BOOST_TEST(old_network->parameter_count() == 105'866U);
-  BOOST_TEST(old_network->class_count() == 10U);
+  BOOST_TEST(old_network->output_count() == 10U);
   BOOST_TEST((old_network->input_shape() == engine::Shape{28, 28, 1}));
   BOOST_TEST(old_network->layout().tensors()[0].name == "conv2d/kernel");
   BOOST_TEST((old_network->layout().tensors()[0].shape == std::vector<std::uint64_t>{3, 3, 1, 16}));

@@ -57,11 +57,11 @@ double accuracy(const engine::Network& network, const data::Dataset& dataset,
   std::vector<float> features(rows.size() * dataset.feature_count());
   std::vector<std::uint32_t> labels(rows.size());
   dataset.gather(rows, {features, labels, {}});
-  std::vector<float> probabilities(rows.size() * network.class_count());
+  std::vector<float> probabilities(rows.size() * network.output_count());
   auto workspace = network.make_workspace(64, engine::Purpose::inference);
   BOOST_REQUIRE(network.predict(parameters, features, probabilities, workspace));
   engine::ClassificationMetrics metrics;
-  metrics.add(probabilities, labels, network.class_count());
+  metrics.add(probabilities, labels, network.output_count());
   return metrics.accuracy();
 }
 

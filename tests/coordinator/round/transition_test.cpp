@@ -311,16 +311,41 @@ BOOST_AUTO_TEST_CASE(figures_are_taken_from_the_cohort_for_the_candidate_and_as_
 
 BOOST_AUTO_TEST_CASE(metrics_are_weighted_by_examples) {
   const auto means = mean_metrics(
-      {{"a", {30, {{"accuracy", 1.0}, {"loss", 2.0}}}}, {"b", {10, {{"accuracy", 0.0}}}}});
+      {{"a", {30, {{"accuracy", 1.0}, {"loss", 2.0}}}}, {"b", {10, {{"accuracy", 0.0}}}}}, 2);
   BOOST_TEST(means.at("accuracy") == 0.75);
   BOOST_TEST(!means.contains("loss"));
+}
+
+BOOST_AUTO_TEST_CASE(a_metric_that_some_could_not_report_is_the_mean_of_the_others) {
+  const std::map<std::string, Evaluation> evaluations{
+      {"a", {30, {{"roc_auc", 0.5}}}}, {"b", {10, {{"roc_auc", 0.9}}}}, {"c", {90, {}}}};
+  BOOST_TEST(std::abs(mean_metrics(evaluations, 2).at("roc_auc") - 0.6) < 1e-12);
+  BOOST_TEST(mean_metrics(evaluations, 3).empty());
+}
+
+// Not the mean of the roots, which no rows have.
+BOOST_AUTO_TEST_CASE(the_mean_of_rmse_and_of_perplexity_are_those_of_all_rows) {
+  const auto means = mean_metrics({{"a", {30, {{"rmse", 1}, {"perplexity", 4}}}},
+                                   {"b", {10, {{"rmse", 3}, {"perplexity", 64}}}}},
+                                  2);
+  BOOST_TEST(std::abs(means.at("rmse") - std::sqrt(3.0)) < 1e-12);
+  BOOST_TEST(std::abs(means.at("perplexity") - 8) < 1e-12);
+}
+
+BOOST_AUTO_TEST_CASE(a_perplexity_that_cannot_be_gives_no_mean) {
+  const auto means = mean_metrics({{"a", {30, {{"perplexity", -4}, {"loss", 1}}}},
+                                   {"b", {10, {{"perplexity", 0}, {"loss", 1}}}}},
+                                  2);
+  BOOST_TEST(means.size() == 1U);
+  BOOST_TEST(means.at("loss") == 1);
 }
 
 // A ledger cannot say infinity.
 BOOST_AUTO_TEST_CASE(a_mean_that_no_double_can_hold_is_left_out) {
   const double most = std::numeric_limits<double>::max();
   const auto means = mean_metrics({{"alice", {10, {{"accuracy", most}, {"loss", 1}}}},
-                                   {"bob", {10, {{"accuracy", most}, {"loss", 3}}}}});
+                                   {"bob", {10, {{"accuracy", most}, {"loss", 3}}}}},
+                                  2);
   BOOST_TEST(!means.contains("accuracy"));
   BOOST_TEST(means.at("loss") == 2);
 }

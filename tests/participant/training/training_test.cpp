@@ -27,7 +27,7 @@ const std::filesystem::path example =
 // The example's first part, its plan and a fresh model.
 struct Example {
   plan::Plan plan = must(plan::read_plan(example / "plan.toml"));
-  engine::Network network = must(model::compile(plan.model));
+  engine::Network network = must(plan::compile(plan));
   data::Dataset dataset = must(data::load(plan.data, source()));
   std::string name = "alice";
   std::vector<float> global = initial();
@@ -218,8 +218,22 @@ BOOST_AUTO_TEST_CASE(figures_do_not_depend_on_the_number_of_threads) {
 }
 
 BOOST_AUTO_TEST_CASE(memory_grows_with_the_model_and_the_rows) {
-  BOOST_TEST(memory_bytes(setting()) > dataset.rows() * dataset.feature_count() * sizeof(float) +
-                                           3 * network.parameter_count() * sizeof(float));
+  BOOST_TEST(memory_of(setting()).total() >
+             dataset.rows() * dataset.feature_count() * sizeof(float) +
+                 3 * network.parameter_count() * sizeof(float));
+}
+
+BOOST_AUTO_TEST_CASE(what_saves_memory_changes_the_bits_or_the_memory_as_it_says) {
+  const Outcome whole = trained();
+  plan.training.recompute = true;
+  BOOST_TEST((bits(trained()) == bits(whole)));
+  plan.training.micro_batch = 5;
+  const Outcome parts = trained();
+  BOOST_TEST(parts.loss == whole.loss, boost::test_tools::tolerance(1e-5));
+  BOOST_TEST(parts.norm == whole.norm, boost::test_tools::tolerance(1e-4));
+  const auto less = memory_of(setting()).activations;
+  plan.training = must(plan::read_plan(example / "plan.toml")).training;
+  BOOST_TEST(less < memory_of(setting()).activations + network.parameter_count() * sizeof(float));
 }
 
 BOOST_AUTO_TEST_SUITE_END()
