@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/parallel.hpp"
@@ -115,6 +116,66 @@ inline GraphSpec residual_network() {
            layer("x", Add{}, {"r1", "n2"}), layer("r2", ActivationLayer{Activation::relu}),
            layer("pool", GlobalPooling{GlobalPooling::Kind::average, 2, false}),
            dense("out", 10, Activation::softmax)}};
+}
+
+// The models that people bring, small: what a whole training is tested with. Each has ten classes.
+
+inline GraphSpec mlp_model() {
+  return {{{"row", {40}}}, mlp_layers()};
+}
+inline GraphSpec cnn_model() {
+  return {{{"image", {12, 12, 1}}}, cnn_layers()};
+}
+
+// Four convolutions in pairs, as for small photographs.
+inline GraphSpec four_convolutions() {
+  const auto convolve = [](std::string name, std::uint64_t filters) {
+    return convolution(std::move(name), filters, {3, 3}, Padding::same, {1, 1}, Activation::relu);
+  };
+  return {{{"image", {12, 12, 3}}},
+          {convolve("a", 8), convolve("b", 8), layer("p", MaxPooling2D{}), convolve("c", 16),
+           convolve("d", 16), layer("q", MaxPooling2D{}), flatten(),
+           dense("e", 48, Activation::relu), dense("out", 10, Activation::softmax)}};
+}
+
+// Characters to the one that comes next.
+inline GraphSpec character_network() {
+  Recurrent first;
+  first.units = 24;
+  first.return_sequences = true;
+  Recurrent last = first;
+  last.return_sequences = false;
+  return {{{"characters", {14}}},
+          {layer("embed", Embedding{30, 8}), layer("one", first), layer("two", last),
+           dense("out", 10, Activation::softmax)}};
+}
+
+// Numbers and three categories.
+inline GraphSpec table_network() {
+  GraphSpec graph{{{"numbers", {6}}}, {}};
+  std::vector<std::string> parts{"numbers"};
+  for (const std::string name : {"a", "b", "c"}) {
+    graph.inputs.push_back({name, {1}});
+    graph.layers.push_back(layer("table_" + name, Embedding{9, 4}, {name}));
+    graph.layers.push_back(layer("row_" + name, Flatten{}));
+    parts.push_back("row_" + name);
+  }
+  graph.layers.push_back(layer("joined", Concatenate{}, parts));
+  graph.layers.push_back(dense("one", 32, Activation::relu));
+  graph.layers.push_back(dense("two", 24, Activation::relu));
+  graph.layers.push_back(dense("out", 10, Activation::softmax));
+  return graph;
+}
+
+inline std::vector<std::pair<std::string, GraphSpec>> example_models() {
+  return {{"MLP", mlp_model()},
+          {"CNN", cnn_model()},
+          {"four convolutions", four_convolutions()},
+          {"residual network", residual_network()},
+          {"tagger", tagger()},
+          {"character network", character_network()},
+          {"decoder", decoder()},
+          {"table network", table_network()}};
 }
 
 inline Network network_of(const Shape& input, const std::vector<LayerSpec>& layers,
