@@ -17,7 +17,9 @@
 namespace entente::engine {
 namespace {
 
-constexpr std::size_t block_size = 32'768;
+// Norms are sums over blocks; a step's tasks are smaller, so that many threads have even shares.
+constexpr std::size_t block_size = 32'768, task_size = 8'192;
+constexpr std::size_t tasks_a_block = block_size / task_size;
 
 std::size_t slots(const Sgd& sgd) {
   return sgd.momentum == 0 ? 0 : 1;
@@ -266,15 +268,17 @@ void BasicOptimizer<S>::apply(const Rule& rule, double factor, std::span<const S
   const Loop<S> loop{kernels_of<S>(isa_), update_kernels_of<S>(isa_), factor, steps_ + 1};
   const auto update = loop.prepared(rule);
   const auto common = treatment_of<S>(spec_, rule.learning_rate * factor);
-  parallel_for(blocks_.size(), [&](std::size_t index) {
+  parallel_for(blocks_.size() * tasks_a_block, [&](std::size_t index) {
     const FlushDenormals flush;
-    const Block& block = blocks_[index];
+    const Block& block = blocks_[index / tasks_a_block];
+    const std::size_t skipped = index % tasks_a_block * task_size;
+    if (skipped >= block.count) return;
+    const std::size_t first = block.first + skipped;
     Treatment<S> treatment = common;
     treatment.scale = static_cast<S>(scales_[block.tensor]);
-    const std::array<S*, 3> state{state_of(0, block.first), state_of(1, block.first),
-                                  state_of(2, block.first)};
-    loop.run(rule, update, treatment, gradient.data() + block.first, state,
-             parameters.data() + block.first, block.count);
+    const std::array<S*, 3> state{state_of(0, first), state_of(1, first), state_of(2, first)};
+    loop.run(rule, update, treatment, gradient.data() + first, state, parameters.data() + first,
+             std::min(task_size, block.count - skipped));
   });
 }
 
