@@ -44,8 +44,35 @@ double sum_of_squares(const S* values, std::size_t count) {
 }
 
 template <class S>
+bool is_neutral(const Treatment<S>& treatment) {
+  return treatment.scale == S{1} && treatment.bound == static_cast<S>(__builtin_inf()) &&
+         treatment.l2 == S{0} && treatment.decay == S{0};
+}
+
+// Of gradients that nothing happens to.
+template <class S>
+void plain_sgd(const SgdUpdate<S>& update, const S* __restrict gradient, S* __restrict velocity,
+               S* __restrict parameters, std::size_t count) {
+  const S rate = update.learning_rate, momentum = update.momentum;
+  if (velocity == nullptr) {
+    for (std::size_t i = 0; i < count; ++i) parameters[i] -= rate * gradient[i];
+  } else if (update.nesterov) {
+    for (std::size_t i = 0; i < count; ++i) {
+      velocity[i] = momentum * velocity[i] - rate * gradient[i];
+      parameters[i] += momentum * velocity[i] - rate * gradient[i];
+    }
+  } else {
+    for (std::size_t i = 0; i < count; ++i) {
+      velocity[i] = momentum * velocity[i] - rate * gradient[i];
+      parameters[i] += velocity[i];
+    }
+  }
+}
+
+template <class S>
 void sgd(const Treatment<S>& treatment, const SgdUpdate<S>& update, const S* __restrict gradient,
          S* __restrict velocity, S* __restrict parameters, std::size_t count) {
+  if (is_neutral(treatment)) return plain_sgd(update, gradient, velocity, parameters, count);
   const Treatment<S> by = treatment;
   const S rate = update.learning_rate, momentum = update.momentum;
   if (velocity == nullptr) {
