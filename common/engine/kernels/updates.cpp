@@ -55,7 +55,12 @@ void plain_sgd(const SgdUpdate<S>& update, const S* __restrict gradient, S* __re
                S* __restrict parameters, std::size_t count) {
   const S rate = update.learning_rate, momentum = update.momentum;
   if (velocity == nullptr) {
-    for (std::size_t i = 0; i < count; ++i) parameters[i] -= rate * gradient[i];
+    std::size_t i = 0;
+    for (; i + 64 <= count; i += 64) {
+      for (std::size_t j = 0; j < 64; j += 16) __builtin_prefetch(parameters + i + j + 1024, 1);
+      for (std::size_t j = i; j < i + 64; ++j) parameters[j] -= rate * gradient[j];
+    }
+    for (; i < count; ++i) parameters[i] -= rate * gradient[i];
   } else if (update.nesterov) {
     for (std::size_t i = 0; i < count; ++i) {
       velocity[i] = momentum * velocity[i] - rate * gradient[i];
