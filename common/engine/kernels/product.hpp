@@ -20,7 +20,7 @@ inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 96;
 inline constexpr std::size_t gathered_step = 112;
 
 // How far before its use a line of b is asked for, where vectors are as long as lines.
-inline constexpr std::size_t steps_ahead = 8;
+inline constexpr std::size_t steps_ahead = 16;
 
 // Tiles: as many accumulators as the registers hold beside the vectors of b and one of a.
 inline constexpr std::size_t tile_vectors_max = vector_bytes == 64 ? 4 : 2;
