@@ -86,13 +86,6 @@ struct Columns {
   const S* mean = nullptr;
 };
 
-// Stochastic gradient descent; `velocity` is null when momentum is zero.
-template <class S>
-struct SgdUpdate {
-  S learning_rate = 0, momentum = 0;
-  bool nesterov = false;
-};
-
 template <class S>
 struct Kernels {
   std::size_t lanes;  // of a vector: a product whose columns are a multiple of it has no cut panels
@@ -161,8 +154,6 @@ struct Kernels {
   // The loss in nats, and gradient = scale * (softmax(logits) - one_hot(label)).
   S (*cross_entropy)(const S* logits, std::size_t classes, std::size_t label, S scale, S* gradient);
   bool (*all_finite)(const S* values, std::size_t count);
-  void (*sgd)(SgdUpdate<S> update, const S* gradient, S* velocity, S* parameters,
-              std::size_t count);
 };
 
 // The widest panel of columns a product works on; a multiple of every build's vector width.

@@ -5,7 +5,6 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
-#include <limits>
 #include <new>
 #include <string>
 
@@ -17,7 +16,9 @@
 namespace entente::engine {
 namespace {
 
-constexpr std::size_t block_size = 32'768;
+// Norms are sums over blocks; a step's tasks are smaller, so that many threads have even shares.
+constexpr std::size_t block_size = 32'768, task_size = 8'192;
+constexpr std::size_t tasks_a_block = block_size / task_size;
 
 std::size_t slots(const Sgd& sgd) {
   return sgd.momentum == 0 ? 0 : 1;
@@ -104,17 +105,10 @@ Treatment<S> treatment_of(const OptimizerSpec& spec, double rate) {
   return treatment;
 }
 
-template <class S>
-bool is_neutral(const Treatment<S>& treatment) {
-  return treatment.scale == S{1} && treatment.bound == std::numeric_limits<S>::infinity() &&
-         treatment.l2 == S{0} && treatment.decay == S{0};
-}
-
 // One step of a rule over a block, its numbers rounded to the model's type. State: the block's part
 // of each slot, null where there is none.
 template <class S>
 struct Loop {
-  const Kernels<S>& kernels;
   const UpdateKernels<S>& updates;
   double factor = 1;  // of the learning rate
   std::uint64_t step = 1;
@@ -142,11 +136,7 @@ struct Loop {
   using Slots = std::array<S*, 3>;
   void run(const Sgd&, const SgdUpdate<S>& update, const Treatment<S>& treatment, const S* gradient,
            const Slots& state, S* parameters, std::size_t count) const {
-    if (is_neutral(treatment)) {
-      kernels.sgd(update, gradient, state[0], parameters, count);
-    } else {
-      updates.sgd(treatment, update, gradient, state[0], parameters, count);
-    }
+    updates.sgd(treatment, update, gradient, state[0], parameters, count);
   }
   void run(const Adam&, const AdamUpdate<S>& update, const Treatment<S>& treatment,
            const S* gradient, const Slots& state, S* parameters, std::size_t count) const {
@@ -263,18 +253,20 @@ template <class S>
 template <class Rule>
 void BasicOptimizer<S>::apply(const Rule& rule, double factor, std::span<const S> gradient,
                               std::span<S> parameters) {
-  const Loop<S> loop{kernels_of<S>(isa_), update_kernels_of<S>(isa_), factor, steps_ + 1};
+  const Loop<S> loop{update_kernels_of<S>(isa_), factor, steps_ + 1};
   const auto update = loop.prepared(rule);
   const auto common = treatment_of<S>(spec_, rule.learning_rate * factor);
-  parallel_for(blocks_.size(), [&](std::size_t index) {
+  parallel_for(blocks_.size() * tasks_a_block, [&](std::size_t index) {
     const FlushDenormals flush;
-    const Block& block = blocks_[index];
+    const Block& block = blocks_[index / tasks_a_block];
+    const std::size_t skipped = index % tasks_a_block * task_size;
+    if (skipped >= block.count) return;
+    const std::size_t first = block.first + skipped;
     Treatment<S> treatment = common;
     treatment.scale = static_cast<S>(scales_[block.tensor]);
-    const std::array<S*, 3> state{state_of(0, block.first), state_of(1, block.first),
-                                  state_of(2, block.first)};
-    loop.run(rule, update, treatment, gradient.data() + block.first, state,
-             parameters.data() + block.first, block.count);
+    const std::array<S*, 3> state{state_of(0, first), state_of(1, first), state_of(2, first)};
+    loop.run(rule, update, treatment, gradient.data() + first, state, parameters.data() + first,
+             std::min(task_size, block.count - skipped));
   });
 }
 

@@ -25,6 +25,11 @@ struct Treatment {
 };
 
 template <class S>
+struct SgdUpdate {
+  S learning_rate = 0, momentum = 0;
+  bool nesterov = false;
+};
+template <class S>
 struct AdamUpdate {
   S alpha = 0, beta_1_rest = 0, beta_2_rest = 0, epsilon = 0;  // rest: 1 - beta
 };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Loops over contiguous values: activations, sums, softmax, updates. Plain loops that the compiler
+// Loops over contiguous values: activations, sums, softmax. Plain loops that the compiler
 // makes vectors of.
 #pragma once
 
@@ -145,25 +145,6 @@ S cross_entropy(const S* logits, std::size_t classes, std::size_t label, S scale
   for (std::size_t i = 0; i < classes; ++i) gradient[i] *= scale / sum;
   gradient[label] -= scale;
   return loss;
-}
-
-template <class S>
-void sgd(SgdUpdate<S> update, const S* __restrict gradient, S* __restrict velocity,
-         S* __restrict parameters, std::size_t count) {
-  const S rate = update.learning_rate, momentum = update.momentum;
-  if (velocity == nullptr) {
-    for (std::size_t i = 0; i < count; ++i) parameters[i] -= rate * gradient[i];
-  } else if (update.nesterov) {
-    for (std::size_t i = 0; i < count; ++i) {
-      velocity[i] = momentum * velocity[i] - rate * gradient[i];
-      parameters[i] += momentum * velocity[i] - rate * gradient[i];
-    }
-  } else {
-    for (std::size_t i = 0; i < count; ++i) {
-      velocity[i] = momentum * velocity[i] - rate * gradient[i];
-      parameters[i] += velocity[i];
-    }
-  }
 }
 
 }  // namespace

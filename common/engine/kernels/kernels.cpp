@@ -47,7 +47,6 @@ constexpr Kernels<S> table() {
   kernels.softmax_gradient = &softmax_gradient<S>;
   kernels.cross_entropy = &cross_entropy<S>;
   kernels.all_finite = &all_finite<S>;
-  kernels.sgd = &sgd<S>;
   return kernels;
 }
 

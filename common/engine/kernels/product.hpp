@@ -20,7 +20,7 @@ inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 96;
 inline constexpr std::size_t gathered_step = 112;
 
 // How far before its use a line of b is asked for, where vectors are as long as lines.
-inline constexpr std::size_t steps_ahead = 8;
+inline constexpr std::size_t steps_ahead = 16;
 
 // Tiles: as many accumulators as the registers hold beside the vectors of b and one of a.
 inline constexpr std::size_t tile_vectors_max = vector_bytes == 64 ? 4 : 2;
@@ -195,6 +195,9 @@ void pack_panel(const StepBlock& block, Panel<S>& panel, std::size_t width, S* p
       S* to = packed + (segment * block.steps + step) * width;
       if (panel.columns == width) {
         for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
+      } else if (step + 1 < block.steps && width <= panel.b_step + panel.columns) {
+        // What lies beyond the panel, up to the next step's, ends in columns that do not count.
+        for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
       } else {
         for (std::size_t j = 0; j < width; ++j) to[j] = j < panel.columns ? from[j] : S{0};
       }
@@ -203,6 +206,11 @@ void pack_panel(const StepBlock& block, Panel<S>& panel, std::size_t width, S* p
   panel.b = packed;
   panel.b_segment = block.steps * width;
   panel.b_step = width;
+}
+
+// Whether lines so many bytes apart share few sets of the cache, or few pages.
+inline bool is_crowded(std::size_t bytes) {
+  return bytes % 256 == 0 || bytes >= 2048;
 }
 
 template <class S>
@@ -217,7 +225,7 @@ void multiply_block(const Product<S>& product, const StepBlock& block, const Lef
     const std::size_t width = vectors * lanes<S>;
     Panel<S> panel{b + column, product.b_segment, product.b_step, column,
                    smaller(width, product.columns - column)};
-    const bool scattered = product.b_step > width;
+    const bool scattered = product.b_step > width && is_crowded(product.b_step * sizeof(S));
     if (panel.columns < width ||
         (scattered && product.groups * product.rows > rows_worth_packing)) {
       pack_panel(block, panel, width, packed);

@@ -44,8 +44,40 @@ double sum_of_squares(const S* values, std::size_t count) {
 }
 
 template <class S>
+bool is_neutral(const Treatment<S>& treatment) {
+  return treatment.scale == S{1} && treatment.bound == static_cast<S>(__builtin_inf()) &&
+         treatment.l2 == S{0} && treatment.decay == S{0};
+}
+
+// Of gradients that nothing happens to.
+template <class S>
+void plain_sgd(const SgdUpdate<S>& update, const S* __restrict gradient, S* __restrict velocity,
+               S* __restrict parameters, std::size_t count) {
+  const S rate = update.learning_rate, momentum = update.momentum;
+  if (velocity == nullptr) {
+    std::size_t i = 0;
+    for (; i + 64 <= count; i += 64) {
+      for (std::size_t j = 0; j < 64; j += 16) __builtin_prefetch(parameters + i + j + 1024, 1);
+      for (std::size_t j = i; j < i + 64; ++j) parameters[j] -= rate * gradient[j];
+    }
+    for (; i < count; ++i) parameters[i] -= rate * gradient[i];
+  } else if (update.nesterov) {
+    for (std::size_t i = 0; i < count; ++i) {
+      velocity[i] = momentum * velocity[i] - rate * gradient[i];
+      parameters[i] += momentum * velocity[i] - rate * gradient[i];
+    }
+  } else {
+    for (std::size_t i = 0; i < count; ++i) {
+      velocity[i] = momentum * velocity[i] - rate * gradient[i];
+      parameters[i] += velocity[i];
+    }
+  }
+}
+
+template <class S>
 void sgd(const Treatment<S>& treatment, const SgdUpdate<S>& update, const S* __restrict gradient,
          S* __restrict velocity, S* __restrict parameters, std::size_t count) {
+  if (is_neutral(treatment)) return plain_sgd(update, gradient, velocity, parameters, count);
   const Treatment<S> by = treatment;
   const S rate = update.learning_rate, momentum = update.momentum;
   if (velocity == nullptr) {
