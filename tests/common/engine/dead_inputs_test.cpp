@@ -28,7 +28,7 @@ struct Model {
     initial_values(network, 3, 0, parameters);
     const auto random = random_features(graph, rows, 3);
     features.assign(random.begin(), random.end());
-    labels = random_labels(rows * network.position_count(), network.class_count(), 3);
+    labels = random_labels(rows * network.position_count(), network.output_count(), 3);
   }
   Result<double> step(std::size_t rows) {
     return network.loss_and_gradient(parameters,
@@ -165,7 +165,7 @@ BOOST_AUTO_TEST_CASE(a_batch_or_a_prediction_of_no_rows) {
   Model model(mlp_model());
   const auto trained = model.step(0);
   BOOST_TEST_REQUIRE(!trained.has_value());
-  BOOST_TEST(trained.error().detail == "the batch has 0 labels; expected 1 to 6");
+  BOOST_TEST(trained.error().detail == "the batch has 0 targets; expected 1 to 6");
   BOOST_TEST(model.network.predict(model.parameters, {}, {}, model.workspace).has_value());
 }
 

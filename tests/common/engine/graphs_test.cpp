@@ -116,7 +116,7 @@ struct Predicting {
   // `at_once` rows in a call, by a workspace for `rows_max`.
   std::vector<float> run(std::size_t at_once, std::size_t rows_max, Purpose purpose) const {
     const std::size_t values = network.input_count();
-    const std::size_t results = network.position_count() * network.class_count();
+    const std::size_t results = network.position_count() * network.output_count();
     std::vector<float> probabilities(rows * results);
     Workspace workspace = network.make_workspace(rows_max, purpose);
     for (std::size_t row = 0; row < rows; row += at_once) {
