@@ -115,19 +115,20 @@ BenchModel char_lstm() {
   return model;
 }
 
-void add_gpt_block(const std::string& name, std::string& from, GraphSpec& graph) {
+void add_gpt_block(const std::string& name, std::uint64_t heads, std::uint64_t size,
+                   std::string& from, GraphSpec& graph) {
   const auto add = [&](const std::string& part, LayerKind kind, std::vector<std::string> inputs) {
     graph.layers.push_back({name + part, std::move(kind), std::move(inputs)});
     return name + part;
   };
   MultiHeadAttention attention;
-  attention.heads = 4;
-  attention.key_size = 64;
+  attention.heads = heads;
+  attention.key_size = size / heads;
   attention.causal = true;
   Dense wide, narrow;
-  wide.units = 1024;
+  wide.units = 4 * size;
   wide.activation = Activation::gelu;
-  narrow.units = 256;
+  narrow.units = size;
   const std::string first = add("norm", LayerNormalization{}, {from});
   const std::string seen = add("attention", attention, {first, first});
   const std::string middle = add("add", Add{}, {from, seen});
@@ -148,7 +149,7 @@ BenchModel gpt() {
   positions.adds = true;
   model.graph = chain({128}, {embedding(model.vocabulary, 256), {"positions", positions}});
   std::string from = "positions";
-  for (const char* name : {"a_", "b_", "c_", "d_"}) add_gpt_block(name, from, model.graph);
+  for (const char* name : {"a_", "b_", "c_", "d_"}) add_gpt_block(name, 4, 256, from, model.graph);
   model.graph.layers.push_back({"norm", LayerNormalization{}, {from}});
   model.graph.layers.push_back(dense("head", 96, Activation::softmax));
   // Of the attention's products only what a step may look at.
@@ -158,6 +159,23 @@ BenchModel gpt() {
 }
 
 }  // namespace
+
+BenchModel large_model() {
+  OptimizerSpec adam_w = Adam{1e-4};
+  adam_w.decay.rate = 0.01;
+  BenchModel model{"gpt2", "GPT-2 small, context 256, AdamW", {}, adam_w, {1}};
+  model.vocabulary = 50'257;
+  PositionEmbedding positions;
+  positions.steps = 256;
+  positions.adds = true;
+  model.graph = chain({256}, {embedding(model.vocabulary, 768), {"positions", positions}});
+  std::string from = "positions";
+  for (int i = 0; i < 12; ++i)
+    add_gpt_block("block" + std::to_string(i) + "_", 12, 768, from, model.graph);
+  model.graph.layers.push_back({"norm", LayerNormalization{}, {from}});
+  model.graph.layers.push_back(dense("head", model.vocabulary, Activation::softmax));
+  return model;
+}
 
 std::vector<BenchModel> bench_models() {
   return {mlp(), cnn(), cnn_4(), text_lstm(), char_lstm(), gpt()};

@@ -29,5 +29,7 @@ struct BenchModel {
 };
 
 std::vector<BenchModel> bench_models();
+// GPT-2 small's shape with a head of its own (Keras' graphs share no weights), context 256, AdamW.
+BenchModel large_model();
 
 }  // namespace entente::bench

@@ -149,9 +149,7 @@ void DenseOperation<S>::input_gradient(const Pass<S>& pass, Rows rows, S* transp
   const std::size_t width = (rows.count() + lanes - 1) / lanes * lanes;
   pass.kernels->transpose(pass.gradient_of(this->output_, rows.first), this->output_.gradient.row,
                           transposed, width, rows.count(), step_.outputs);
-  for (std::size_t k = 0; k < step_.outputs; ++k) {
-    std::fill(transposed + k * width + rows.count(), transposed + (k + 1) * width, S{0});
-  }
+  // What lies between the rows and the width ends in columns that nobody reads.
   alignas(64) S result[inputs_together * block_rows_max];
   Product<S> product;
   product.a_row = step_.outputs;

@@ -43,6 +43,20 @@ double sum_of_squares(const S* values, std::size_t count) {
   return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
+// Other cores have read the parameters: to write them takes a while, so they are asked for ahead.
+inline constexpr std::size_t chunk_bytes = 1024, ahead_bytes = 4096, line_bytes = 64;
+
+// Calls rule(first, count) for chunks of all values.
+template <class S, class Rule>
+[[gnu::always_inline]] inline void in_chunks(S* parameters, std::size_t count, const Rule& rule) {
+  constexpr std::size_t chunk = chunk_bytes / sizeof(S), ahead = ahead_bytes / sizeof(S);
+  for (std::size_t first = 0; first < count; first += chunk) {
+    for (std::size_t i = 0; i < chunk; i += line_bytes / sizeof(S))
+      __builtin_prefetch(parameters + first + ahead + i, 1);
+    rule(first, count - first < chunk ? count - first : chunk);
+  }
+}
+
 template <class S>
 bool is_neutral(const Treatment<S>& treatment) {
   return treatment.scale == S{1} && treatment.bound == static_cast<S>(__builtin_inf()) &&
@@ -55,12 +69,7 @@ void plain_sgd(const SgdUpdate<S>& update, const S* __restrict gradient, S* __re
                S* __restrict parameters, std::size_t count) {
   const S rate = update.learning_rate, momentum = update.momentum;
   if (velocity == nullptr) {
-    std::size_t i = 0;
-    for (; i + 64 <= count; i += 64) {
-      for (std::size_t j = 0; j < 64; j += 16) __builtin_prefetch(parameters + i + j + 1024, 1);
-      for (std::size_t j = i; j < i + 64; ++j) parameters[j] -= rate * gradient[j];
-    }
-    for (; i < count; ++i) parameters[i] -= rate * gradient[i];
+    for (std::size_t i = 0; i < count; ++i) parameters[i] -= rate * gradient[i];
   } else if (update.nesterov) {
     for (std::size_t i = 0; i < count; ++i) {
       velocity[i] = momentum * velocity[i] - rate * gradient[i];
@@ -75,9 +84,9 @@ void plain_sgd(const SgdUpdate<S>& update, const S* __restrict gradient, S* __re
 }
 
 template <class S>
-void sgd(const Treatment<S>& treatment, const SgdUpdate<S>& update, const S* __restrict gradient,
-         S* __restrict velocity, S* __restrict parameters, std::size_t count) {
-  if (is_neutral(treatment)) return plain_sgd(update, gradient, velocity, parameters, count);
+void treated_sgd(const Treatment<S>& treatment, const SgdUpdate<S>& update,
+                 const S* __restrict gradient, S* __restrict velocity, S* __restrict parameters,
+                 std::size_t count) {
   const Treatment<S> by = treatment;
   const S rate = update.learning_rate, momentum = update.momentum;
   if (velocity == nullptr) {
@@ -102,8 +111,20 @@ void sgd(const Treatment<S>& treatment, const SgdUpdate<S>& update, const S* __r
 }
 
 template <class S>
-void adam(const Treatment<S>& treatment, const AdamUpdate<S>& update, const S* __restrict gradient,
-          S* __restrict first, S* __restrict second, S* __restrict parameters, std::size_t count) {
+void sgd(const Treatment<S>& treatment, const SgdUpdate<S>& update, const S* gradient, S* velocity,
+         S* parameters, std::size_t count) {
+  const bool plain = is_neutral(treatment);
+  in_chunks(parameters, count, [&](std::size_t first, std::size_t part) {
+    S* v = velocity == nullptr ? nullptr : velocity + first;
+    if (plain) return plain_sgd(update, gradient + first, v, parameters + first, part);
+    treated_sgd(treatment, update, gradient + first, v, parameters + first, part);
+  });
+}
+
+template <class S>
+void adam_of(const Treatment<S>& treatment, const AdamUpdate<S>& update,
+             const S* __restrict gradient, S* __restrict first, S* __restrict second,
+             S* __restrict parameters, std::size_t count) {
   const Treatment<S> by = treatment;
   const AdamUpdate<S> with = update;
   for (std::size_t i = 0; i < count; ++i) {
@@ -115,6 +136,14 @@ void adam(const Treatment<S>& treatment, const AdamUpdate<S>& update, const S* _
     second[i] = v;
     parameters[i] = parameter - by.decay * parameter - m * with.alpha / (root(v) + with.epsilon);
   }
+}
+
+template <class S>
+void adam(const Treatment<S>& treatment, const AdamUpdate<S>& update, const S* gradient, S* first,
+          S* second, S* parameters, std::size_t count) {
+  in_chunks(parameters, count, [&](std::size_t at, std::size_t part) {
+    adam_of(treatment, update, gradient + at, first + at, second + at, parameters + at, part);
+  });
 }
 
 template <class S>
