@@ -101,7 +101,7 @@ class TokenIndex {
 };
 
 // The first entry that is not one token as the vocabulary's own rule cuts text, and so would never
-// be found; empty when there is none.
+// be found; empty when there is none. Views the vocabulary.
 std::string_view never_found(const Vocabulary& vocabulary);
 
 // The `most` most frequent tokens of `text`, the most frequent first, equally frequent ones in the

@@ -103,7 +103,8 @@ BOOST_AUTO_TEST_CASE(numbers_are_those_of_keras) {
 
 BOOST_AUTO_TEST_CASE(an_entry_that_no_text_can_hold_is_found) {
   const auto found = [](TokenRule rule, Texts entries) {
-    return never_found(Vocabulary{rule, std::move(entries)});
+    const Vocabulary vocabulary{rule, std::move(entries)};
+    return std::string(never_found(vocabulary));
   };
   BOOST_TEST(found({TokenKind::words, false}, {"New", "York", "!"}) == "");
   BOOST_TEST(found({TokenKind::words, false}, {"New", "New York"}) == "New York");
