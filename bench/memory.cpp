@@ -58,8 +58,7 @@ void run(const bench::BenchModel& model, const Variant& variant) {
     network.loss_and_gradient(parameters.values(), {features, labels}, gradient.values(), memory)
         .value();
     optimizer.step(gradient.values(), parameters.values());
-    seconds =
-        std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   }
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
@@ -74,11 +73,11 @@ int main(int count, char** arguments) {
   CLI::App app{"One training step of GPT-2 small's shape: how much memory it takes"};
   CLI11_PARSE(app, count, arguments);
   const bench::BenchModel model = bench::large_model();
-  std::printf("%s\n%-34s %5s %12s %12s %12s %9s\n", model.text.c_str(), "", "rows",
-              "model MiB", "workspace", "peak MiB", "s a step");
-  for (const Variant& variant : {Variant{"everything kept", 1, 1, false},
-                                 Variant{"activations computed again", 1, 1, true},
-                                 Variant{"four rows, one at a time, again", 4, 1, true}}) {
+  std::printf("%s\n%-34s %5s %12s %12s %12s %9s\n", model.text.c_str(), "", "rows", "model MiB",
+              "workspace", "peak MiB", "s a step");
+  for (const Variant& variant :
+       {Variant{"everything kept", 1, 1, false}, Variant{"activations computed again", 1, 1, true},
+        Variant{"four rows, one at a time, again", 4, 1, true}}) {
     std::fflush(stdout);
     const pid_t child = fork();
     if (child == 0) {
