@@ -9,7 +9,7 @@
 #     below(n)  (state >> 33) mod n
 #
 # Order: every parameter of the flat vector in the engine's layout, unit / 4 (gammas: 1 + unit / 4); then the features of all
-# rows; then the labels (tokens: see `sequences`). Batches are taken in order, a step's begins where the last one's ended, and
+# rows; then the labels, or numbers (tokens: see the functions below). Batches are taken in order, a step's begins where the last one's ended, and
 # the first one follows the last. Moving statistics are drawn as all others and not used: losses are those of training.
 #
 #     python3 tests/golden/engine_curves.py > tests/golden/engine_curves.json
@@ -52,6 +52,10 @@ def convolve(p, x, filters):
 
 def mlp(p, x):
     return head(p, F.relu(dense(p, F.relu(dense(p, x, 16)), 16)), 4)
+
+
+def regression(p, x):
+    return dense(p, torch.tanh(dense(p, x, 12)), 2)
 
 
 def cnn(p, x):
@@ -132,6 +136,13 @@ def rows_of(shape, classes):
     return make
 
 
+def numbers_of(shape, targets):
+    def make(random, rows):
+        features = random.units(rows * torch.Size(shape).numel()).reshape(rows, *shape)
+        return features, random.units(rows * targets).reshape(rows, targets)
+    return make
+
+
 # Tokens drawn one by one; the label of a step is (its token + the one before it, 0 at first) mod classes.
 def sums(steps, vocabulary, classes):
     def make(random, rows):
@@ -181,6 +192,7 @@ CASES = [
     (resnet, rows_of((6, 6, 3), 4), 24, 8, sgd(0.05, 0.5), 3),
     (lstm, sums(7, 12, 4), 24, 8, adam(0.01), 4),
     (gpt, next_tokens(9, 11), 16, 8, adamw(0.003, 0.01), 5),
+    (regression, numbers_of((6,), 2), 24, 8, adam(0.01), 6),
 ]
 
 
@@ -201,7 +213,11 @@ def main():
         for step in range(STEPS):
             first = step * batch % rows
             logits = model(Weights(flat), features[first:first + batch])
-            loss = F.cross_entropy(logits.flatten(0, -2), labels[first:first + batch].flatten())
+            wanted = labels[first:first + batch]
+            if model is regression:
+                loss = F.huber_loss(logits, wanted, delta=0.5)
+            else:
+                loss = F.cross_entropy(logits.flatten(0, -2), wanted.flatten())
             optimizer.zero_grad()
             loss.backward()
             set_epsilon(optimizer, step + 1)

@@ -17,7 +17,7 @@ namespace entente::engine {
 namespace {
 
 struct Data {
-  std::vector<double> features;
+  std::vector<double> features, numbers;
   std::vector<std::uint32_t> labels;
 };
 using Draw = std::function<Data(Generator& random, std::size_t rows)>;
@@ -27,6 +27,15 @@ Draw rows_of(std::size_t values, std::uint32_t classes) {
     Data data;
     for (std::size_t i = 0; i < rows * values; ++i) data.features.push_back(random.unit());
     for (std::size_t i = 0; i < rows; ++i) data.labels.push_back(random.below(classes));
+    return data;
+  };
+}
+
+Draw numbers_of(std::size_t values, std::size_t targets) {
+  return [=](Generator& random, std::size_t rows) {
+    Data data;
+    data.features = random.units(rows * values);
+    data.numbers = random.units(rows * targets);
     return data;
   };
 }
@@ -65,6 +74,10 @@ Draw next_tokens(std::size_t steps, std::uint32_t vocabulary) {
 GraphSpec mlp() {
   return graph_of({10}, {dense("a", 16, Activation::relu), dense("b", 16, Activation::relu),
                          dense("head", 4, Activation::softmax)});
+}
+
+GraphSpec regression_of_two() {
+  return graph_of({6}, {dense("a", 12, Activation::tanh), dense("b", 2)});
 }
 
 GraphSpec cnn() {
@@ -126,22 +139,25 @@ struct Course {
   std::size_t rows, batch;
   OptimizerSpec optimizer;
   std::uint64_t seed;
+  LossSpec loss = CategoricalCrossEntropy{};
 };
 
 std::map<std::string, Course> courses() {
   OptimizerSpec adamw = Adam{0.003};
   adamw.decay = {WeightDecay::Kind::decoupled, 0.01};
-  return {{"mlp", {mlp(), rows_of(10, 4), 48, 16, Sgd{0.05, 0.9, false}, 1}},
-          {"cnn", {cnn(), rows_of(128, 4), 24, 8, Sgd{0.05, 0.5, false}, 2}},
-          {"resnet", {resnet(), rows_of(108, 4), 24, 8, Sgd{0.05, 0.5, false}, 3}},
-          {"lstm", {lstm(), sums(7, 12, 4), 24, 8, Adam{0.01}, 4}},
-          {"gpt", {gpt(), next_tokens(9, 11), 16, 8, adamw, 5}}};
+  return {
+      {"mlp", {mlp(), rows_of(10, 4), 48, 16, Sgd{0.05, 0.9, false}, 1}},
+      {"cnn", {cnn(), rows_of(128, 4), 24, 8, Sgd{0.05, 0.5, false}, 2}},
+      {"resnet", {resnet(), rows_of(108, 4), 24, 8, Sgd{0.05, 0.5, false}, 3}},
+      {"lstm", {lstm(), sums(7, 12, 4), 24, 8, Adam{0.01}, 4}},
+      {"gpt", {gpt(), next_tokens(9, 11), 16, 8, adamw, 5}},
+      {"regression", {regression_of_two(), numbers_of(6, 2), 24, 8, Adam{0.01}, 6, Huber{0.5}}}};
 }
 
 // The loss of each of `steps` steps.
 template <class S>
 std::vector<double> train(const Course& course, std::size_t steps, std::optional<Isa> isa) {
-  const Network network = Network::compile(course.graph, isa).value();
+  const Network network = Network::compile(course.graph, isa, course.loss).value();
   Generator random(course.seed);
   std::vector<S> parameters(network.parameter_count()), gradient(parameters.size());
   for (const auto& tensor : network.layout().tensors()) {
@@ -151,7 +167,9 @@ std::vector<double> train(const Course& course, std::size_t steps, std::optional
   }
   const Data data = course.draw(random, course.rows);
   const std::vector<S> features(data.features.begin(), data.features.end());
+  const std::vector<S> targets(data.numbers.begin(), data.numbers.end());
   const std::size_t values = network.input_count(), positions = network.position_count();
+  const std::size_t outputs = network.output_count();
   const auto training = [&] {
     if constexpr (sizeof(S) == sizeof(double)) {
       return network.make_workspace64(course.batch, Purpose::training);
@@ -165,9 +183,12 @@ std::vector<double> train(const Course& course, std::size_t steps, std::optional
   std::vector<double> losses;
   for (std::size_t step = 0; step < steps; ++step) {
     const std::size_t first = step * course.batch % course.rows;
-    const BasicBatch<S> batch{
-        std::span(features).subspan(first * values, course.batch * values),
-        std::span(data.labels).subspan(first * positions, course.batch * positions), step};
+    BasicBatch<S> batch{
+        std::span(features).subspan(first * values, course.batch * values), {}, step, {}};
+    if (!data.labels.empty())
+      batch.labels = std::span(data.labels).subspan(first * positions, course.batch * positions);
+    if (!targets.empty())
+      batch.values = std::span(targets).subspan(first * outputs, course.batch * outputs);
     losses.push_back(
         network.loss_and_gradient(std::span<const S>(parameters), batch, gradient, workspace)
             .value());

@@ -21,26 +21,31 @@ namespace {
 // A model with its weights and room for `rows` rows.
 struct Model {
   explicit Model(const GraphSpec& graph, std::size_t rows = 6)
-      : network(Network::compile(graph).value()),
+      : Model(ExampleModel{"", graph}, rows) {}
+  explicit Model(const ExampleModel& of, std::size_t rows = 6)
+      : network(Network::compile(of.graph, std::nullopt, of.loss).value()),
         parameters(network.parameter_count()),
         gradient(parameters.size(), 7.0F),
         workspace(network.make_workspace(rows, Purpose::training)) {
     initial_values(network, 3, 0, parameters);
-    const auto random = random_features(graph, rows, 3);
+    const auto random = random_features(of.graph, rows, 3);
     features.assign(random.begin(), random.end());
-    labels = random_labels(rows * network.position_count(), network.output_count(), 3);
+    const std::size_t targets = rows * network.position_count();
+    if (of.has_classes()) labels = random_labels(targets, network.output_count(), 3);
+    if (!of.has_classes()) numbers = random_values<float>(targets, 3);
   }
   Result<double> step(std::size_t rows) {
-    return network.loss_and_gradient(parameters,
-                                     {std::span(features).first(rows * network.input_count()),
-                                      std::span(labels).first(rows * network.position_count()), 1},
-                                     gradient, workspace);
+    const std::size_t targets = rows * network.position_count();
+    Batch batch{std::span(features).first(rows * network.input_count()), {}, 1, {}};
+    if (!labels.empty()) batch.labels = std::span(labels).first(targets);
+    if (!numbers.empty()) batch.values = std::span(numbers).first(targets);
+    return network.loss_and_gradient(parameters, batch, gradient, workspace);
   }
   bool gradient_is_finite() const {
     return std::ranges::all_of(gradient, [](float g) { return std::isfinite(g); });
   }
   Network network;
-  std::vector<float> parameters, gradient, features;
+  std::vector<float> parameters, gradient, features, numbers;
   std::vector<std::uint32_t> labels;
   Workspace workspace;
 };
@@ -69,12 +74,12 @@ bool is_subnormal_here() {
 BOOST_AUTO_TEST_SUITE(dead_inputs)
 
 BOOST_AUTO_TEST_CASE(a_batch_of_one_trains_every_example_model) {
-  for (const auto& [name, graph] : example_models()) {
-    Model model(graph);
+  for (const ExampleModel& of : example_models()) {
+    Model model(of);
     const auto loss = model.step(1);
-    BOOST_TEST_REQUIRE(loss.has_value(), name);
-    BOOST_TEST(std::isfinite(*loss), name);
-    BOOST_TEST(model.gradient_is_finite(), name);
+    BOOST_TEST_REQUIRE(loss.has_value(), of.name);
+    BOOST_TEST(std::isfinite(*loss), of.name);
+    BOOST_TEST(model.gradient_is_finite(), of.name);
   }
 }
 
@@ -170,37 +175,48 @@ BOOST_AUTO_TEST_CASE(a_batch_or_a_prediction_of_no_rows) {
 }
 
 BOOST_AUTO_TEST_CASE(numbers_that_are_none_are_named_by_row_and_value_in_every_example_model) {
-  for (const auto& [name, graph] : example_models()) {
+  for (const ExampleModel& of : example_models()) {
     for (const float value :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity(),
           -std::numeric_limits<float>::infinity()}) {
-      Model model(graph);
+      Model model(of);
       const std::size_t values = model.network.input_count();
       model.features[4 * values + values - 1] = value;
       const std::string place = "row 4, value " + std::to_string(values - 1) + " (both from 0)";
       const auto trained = model.step(6);
-      std::vector<float> probabilities(6 * model.network.position_count() * 10);
+      std::vector<float> probabilities(6 * model.network.position_count() *
+                                       model.network.output_count());
       const auto predicted =
           model.network.predict(model.parameters, model.features, probabilities, model.workspace);
-      BOOST_TEST_REQUIRE(!trained.has_value(), name);
-      BOOST_TEST_REQUIRE(!predicted.has_value(), name);
+      BOOST_TEST_REQUIRE(!trained.has_value(), of.name);
+      BOOST_TEST_REQUIRE(!predicted.has_value(), of.name);
       BOOST_TEST(trained.error().detail.find(place) != std::string::npos,
-                 name << ": " << trained.error().detail);
-      BOOST_TEST(predicted.error().detail.find(place) != std::string::npos, name);
-      BOOST_TEST(model.step(4).has_value(), name);  // the rows before it are fine
+                 of.name << ": " << trained.error().detail);
+      BOOST_TEST(predicted.error().detail.find(place) != std::string::npos, of.name);
+      BOOST_TEST(model.step(4).has_value(), of.name);  // the rows before it are fine
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(a_label_that_is_no_class_is_named_in_every_example_model) {
-  for (const auto& [name, graph] : example_models()) {
-    Model model(graph);
+  for (const ExampleModel& of : example_models()) {
+    if (!of.has_classes()) continue;
+    Model model(of);
     model.labels[5 * model.network.position_count()] = 10;
     const auto trained = model.step(6);
-    BOOST_TEST_REQUIRE(!trained.has_value(), name);
+    BOOST_TEST_REQUIRE(!trained.has_value(), of.name);
     BOOST_TEST(trained.error().detail.find("label 10") == 0U, trained.error().detail);
     BOOST_TEST(trained.error().detail.find("expected 0 to 9") != std::string::npos);
   }
+}
+
+BOOST_AUTO_TEST_CASE(a_number_that_is_none_among_the_targets_is_named) {
+  Model model(ExampleModel{"", regression(), SquaredError{}});
+  model.numbers[4] = std::numeric_limits<float>::quiet_NaN();
+  const auto trained = model.step(6);
+  BOOST_TEST_REQUIRE(!trained.has_value());
+  BOOST_TEST(trained.error().detail ==
+             "the target of row 4 (from 0) has nan; expected a finite number");
 }
 
 // Its logit only falls; metrics have nothing to say of it.

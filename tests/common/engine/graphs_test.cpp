@@ -22,17 +22,18 @@ struct Trained {
 
 // `steps` steps on batches of changing sizes of 60 random examples. With a label for each token, it
 // is the token modulo ten.
-Trained train(const GraphSpec& graph, std::optional<Isa> isa, std::size_t steps,
+Trained train(const ExampleModel& of, std::optional<Isa> isa, std::size_t steps,
               const OptimizerSpec& by) {
-  const Network network = Network::compile(graph, isa).value();
+  const Network network = Network::compile(of.graph, isa, of.loss).value();
   const std::size_t positions = network.position_count(), values = network.input_count();
-  const std::vector<double> random = random_features(graph, 60, 3);
+  const std::vector<double> random = random_features(of.graph, 60, 3);
   const std::vector<float> features(random.begin(), random.end());
   auto labels = random_labels(60 * positions, 10, 3);
   if (positions == values) {
     for (std::size_t i = 0; i < labels.size(); ++i)
       labels[i] = static_cast<std::uint32_t>(features[i]) % 10;
   }
+  const auto numbers = random_values<float>(60, 4);
   Trained trained;
   trained.parameters.resize(network.parameter_count());
   initial_values(network, 5, 0, trained.parameters);
@@ -42,8 +43,12 @@ Trained train(const GraphSpec& graph, std::optional<Isa> isa, std::size_t steps,
   for (std::size_t step = 0; step < steps; ++step) {
     const std::size_t rows = step % 3 == 0 ? 33 : (step % 3 == 1 ? 7 : 1);
     const std::size_t first = step * 5 % (61 - rows);
-    const Batch batch{std::span(features).subspan(first * values, rows * values),
-                      std::span(labels).subspan(first * positions, rows * positions), step};
+    Batch batch{std::span(features).subspan(first * values, rows * values), {}, step, {}};
+    if (of.has_classes()) {
+      batch.labels = std::span(labels).subspan(first * positions, rows * positions);
+    } else {
+      batch.values = std::span(numbers).subspan(first, rows);
+    }
     trained.losses.push_back(
         network.loss_and_gradient(trained.parameters, batch, gradient, workspace).value());
     optimizer.step(gradient, trained.parameters);
@@ -67,29 +72,29 @@ BOOST_AUTO_TEST_CASE(the_bits_are_the_same_on_1_2_3_and_8_threads_and_from_run_t
   const std::vector<Isa> isas = sanitized ? std::vector{supported_isas().back()} : supported_isas();
   const std::vector<OptimizerSpec> optimizers{Sgd{0.05, 0.9, false}, Adam{0.01}};
   std::size_t turn = 0;
-  for (const auto& [name, graph] : example_models()) {
+  for (const ExampleModel& of : example_models()) {
     const OptimizerSpec& by = optimizers[turn++ % 2];
     for (const Isa isa : isas) {
-      const auto on_threads = [&, &of = graph](std::size_t count) {
+      const auto on_threads = [&](std::size_t count) {
         const Threads threads(count);
         return train(of, isa, 4, by);
       };
       const Trained one = on_threads(1);
       for (const std::size_t count : {1U, 2U, 3U, 8U}) {
         BOOST_TEST((on_threads(count) == one),
-                   name << ", " << to_string(isa) << ", " << count << " threads");
+                   of.name << ", " << to_string(isa) << ", " << count << " threads");
       }
     }
   }
 }
 
 BOOST_AUTO_TEST_CASE(instruction_sets_agree_closely_over_a_training) {
-  for (const auto& [name, graph] : example_models()) {
-    const Trained first = train(graph, Isa::generic, 4, Sgd{0.05, 0.9, false});
+  for (const ExampleModel& of : example_models()) {
+    const Trained first = train(of, Isa::generic, 4, Sgd{0.05, 0.9, false});
     for (const Isa isa : supported_isas()) {
-      const Trained other = train(graph, isa, 4, Sgd{0.05, 0.9, false});
+      const Trained other = train(of, isa, 4, Sgd{0.05, 0.9, false});
       const double apart = worst_difference(other.parameters, first.parameters);
-      BOOST_TEST(apart < 2e-5, name << " on " << to_string(isa) << ": " << apart);
+      BOOST_TEST(apart < 2e-5, of.name << " on " << to_string(isa) << ": " << apart);
     }
   }
 }
@@ -99,7 +104,8 @@ BOOST_AUTO_TEST_CASE(a_tagger_and_a_decoder_learn_what_each_word_is) {
     // Keras' own begin so small that plain gradient descent takes long to leave them.
     std::get<Embedding>(graph.layers[0].kind).initializer = {Initializer::Kind::uniform, -1, 1,
                                                              Initializer::Fan::average};
-    const Trained trained = train(graph, std::nullopt, sanitized ? 10 : 300, Sgd{0.2, 0.9, false});
+    const Trained trained =
+        train({"", graph}, std::nullopt, sanitized ? 10 : 300, Sgd{0.2, 0.9, false});
     BOOST_TEST(trained.losses.front() > 2.0);
     if (!sanitized) BOOST_TEST(trained.losses[297] < 0.1);
   }
@@ -107,10 +113,11 @@ BOOST_AUTO_TEST_CASE(a_tagger_and_a_decoder_learn_what_each_word_is) {
 
 // Predictions of 21 random rows.
 struct Predicting {
-  explicit Predicting(const GraphSpec& graph)
-      : network(Network::compile(graph).value()), parameters(network.parameter_count()) {
+  explicit Predicting(const ExampleModel& of)
+      : network(Network::compile(of.graph, std::nullopt, of.loss).value()),
+        parameters(network.parameter_count()) {
     initial_values(network, 1, 0, parameters);
-    const std::vector<double> random = random_features(graph, rows, 1);
+    const std::vector<double> random = random_features(of.graph, rows, 1);
     features.assign(random.begin(), random.end());
   }
   // `at_once` rows in a call, by a workspace for `rows_max`.
@@ -135,20 +142,20 @@ struct Predicting {
 // All rows at once, in parts and one by one, in a training's workspace and in one for prediction
 // alone.
 BOOST_AUTO_TEST_CASE(a_prediction_depends_on_nothing_but_its_row) {
-  for (const auto& [name, graph] : example_models()) {
-    const Predicting model(graph);
+  for (const ExampleModel& of : example_models()) {
+    const Predicting model(of);
     const auto together = model.run(21, 21, Purpose::training);
-    BOOST_TEST((model.run(21, 21, Purpose::inference) == together), name);
-    BOOST_TEST((model.run(21, 4, Purpose::inference) == together), name);
-    BOOST_TEST((model.run(7, 7, Purpose::inference) == together), name);
-    BOOST_TEST((model.run(1, 1, Purpose::inference) == together), name);
-    BOOST_TEST((model.run(1, 21, Purpose::training) == together), name);
+    BOOST_TEST((model.run(21, 21, Purpose::inference) == together), of.name);
+    BOOST_TEST((model.run(21, 4, Purpose::inference) == together), of.name);
+    BOOST_TEST((model.run(7, 7, Purpose::inference) == together), of.name);
+    BOOST_TEST((model.run(1, 1, Purpose::inference) == together), of.name);
+    BOOST_TEST((model.run(1, 21, Purpose::training) == together), of.name);
   }
 }
 
 BOOST_AUTO_TEST_CASE(several_threads_predict_at_once_on_one_set_of_weights) {
-  for (const auto& [name, graph] : example_models()) {
-    const Predicting model(graph);
+  for (const ExampleModel& of : example_models()) {
+    const Predicting model(of);
     const auto expected = model.run(21, 21, Purpose::inference);
     std::vector<std::vector<float>> seen(4);
     std::vector<std::thread> threads;
@@ -159,24 +166,26 @@ BOOST_AUTO_TEST_CASE(several_threads_predict_at_once_on_one_set_of_weights) {
       });
     }
     for (std::thread& thread : threads) thread.join();
-    for (const auto& of_thread : seen) BOOST_TEST((of_thread == expected), name);
+    for (const auto& of_thread : seen) BOOST_TEST((of_thread == expected), of.name);
   }
 }
 
 // Dropout and the batch's statistics are for training alone, and training leaves no trace.
 BOOST_AUTO_TEST_CASE(a_prediction_is_the_same_before_and_after_a_step_in_its_workspace) {
-  for (const auto& [name, graph] : example_models()) {
-    const Predicting model(graph);
+  for (const ExampleModel& of : example_models()) {
+    const Predicting model(of);
     const auto expected = model.run(21, 21, Purpose::inference);
     const std::size_t positions = model.network.position_count();
-    const auto labels = random_labels(21 * positions, 10, 1);
+    const auto labels = random_labels(of.has_classes() ? 21 * positions : 0, 10, 1);
+    const auto numbers = random_values<float>(of.has_classes() ? 0 : 21, 1);
     std::vector<float> gradient(model.parameters.size()), seen(expected.size());
     Workspace workspace = model.network.make_workspace(21, Purpose::training);
     model.network
-        .loss_and_gradient(model.parameters, {model.features, labels, 3}, gradient, workspace)
+        .loss_and_gradient(model.parameters, {model.features, labels, 3, numbers}, gradient,
+                           workspace)
         .value();
     model.network.predict(model.parameters, model.features, seen, workspace).value();
-    BOOST_TEST((seen == expected), name);
+    BOOST_TEST((seen == expected), of.name);
   }
 }
 

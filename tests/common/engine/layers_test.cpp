@@ -198,6 +198,38 @@ BOOST_AUTO_TEST_CASE(batch_normalisation_takes_the_statistics_of_the_whole_batch
         3, 110, "a block of a residual network");
 }
 
+BOOST_AUTO_TEST_CASE(layers_without_a_bias) {
+  Dense rows;
+  rows.units = 4;
+  Conv2D image{3, {2, 3}, {2, 1}, Padding::same};
+  Conv1D line{3, 2, 2};
+  DepthwiseConv2D each{{2, 2}, {1, 1}, Padding::same, 2};
+  rows.use_bias = image.use_bias = line.use_bias = each.use_bias = false;
+  check(graph_of({5, 4, 2},
+                 {layer("a", image), layer("b", each), layer("c", Conv2D{2, {2, 2}, {1, 1}}),
+                  flatten(), layer("d", rows), head()}),
+        3, 130, "images");
+  check(graph_of({7, 2}, {layer("a", rows), layer("b", line), flatten(), head()}), 3, 131,
+        "sequences");
+}
+
+BOOST_AUTO_TEST_CASE(normalisations_that_only_shift_or_only_scale) {
+  std::uint64_t seed = 140;
+  for (const bool shifts : {false, true}) {
+    BatchNormalization batch;
+    LayerNormalization line;
+    GroupNormalization group;
+    group.groups = 2;
+    batch.center = line.center = group.center = shifts;
+    batch.scale = line.scale = group.scale = !shifts;
+    check(graph_of({3, 4, 2}, {convolution("a", 4, {2, 2}, Padding::same), layer("b", batch),
+                               layer("c", ActivationLayer{Activation::tanh}), layer("d", group),
+                               layer("e", ActivationLayer{Activation::tanh}), layer("f", line),
+                               flatten(), head()}),
+          5, ++seed, shifts ? "only shifted" : "only scaled");
+  }
+}
+
 BOOST_AUTO_TEST_CASE(
     the_moving_statistics_have_no_gradient_and_take_their_next_values_by_themselves) {
   BatchNormalization layer_of;

@@ -118,7 +118,8 @@ inline GraphSpec residual_network() {
            dense("out", 10, Activation::softmax)}};
 }
 
-// The models that people bring, small: what a whole training is tested with. Each has ten classes.
+// The models that people bring, small: what a whole training is tested with. Those that
+// have classes have ten.
 
 inline GraphSpec mlp_model() {
   return {{{"row", {40}}}, mlp_layers()};
@@ -167,7 +168,20 @@ inline GraphSpec table_network() {
   return graph;
 }
 
-inline std::vector<std::pair<std::string, GraphSpec>> example_models() {
+// The same inputs to one number.
+inline GraphSpec regression() {
+  GraphSpec graph = table_network();
+  graph.layers.back() = dense("out", 1);
+  return graph;
+}
+
+struct ExampleModel {
+  std::string name;
+  GraphSpec graph;
+  LossSpec loss = CategoricalCrossEntropy{};
+  bool has_classes() const { return std::holds_alternative<CategoricalCrossEntropy>(loss); }
+};
+inline std::vector<ExampleModel> example_models() {
   return {{"MLP", mlp_model()},
           {"CNN", cnn_model()},
           {"four convolutions", four_convolutions()},
@@ -175,7 +189,9 @@ inline std::vector<std::pair<std::string, GraphSpec>> example_models() {
           {"tagger", tagger()},
           {"character network", character_network()},
           {"decoder", decoder()},
-          {"table network", table_network()}};
+          {"table network", table_network()},
+          {"regression", regression(), SquaredError{}},
+          {"regression of a quantile", regression(), Quantile{0.9}}};
 }
 
 inline Network network_of(const Shape& input, const std::vector<LayerSpec>& layers,

@@ -118,6 +118,20 @@ BOOST_AUTO_TEST_CASE(bidirectional_joins_both_directions_step_by_step) {
   }
 }
 
+// Each cell, with masks that give zeros and without, with a bias and without.
+BOOST_AUTO_TEST_CASE(bidirectional_takes_each_cell) {
+  std::uint64_t seed = 310;
+  for (const Cell cell : {Cell::simple, Cell::lstm, Cell::gru}) {
+    for (const bool mask : {false, true}) {
+      Recurrent inner = recurrent(cell, 2, true);
+      inner.use_bias = mask;
+      check(graph_of({4},
+                     {embedding(5, 2, mask), layer("b", Bidirectional{inner}), flatten(), head()}),
+            3, ++seed, name_of(cell) + " both ways " + std::to_string(mask));
+    }
+  }
+}
+
 // Keras: the mean over the steps that count.
 BOOST_AUTO_TEST_CASE(a_label_for_each_step_counts_where_the_step_does) {
   const GraphSpec graph = graph_of(
