@@ -155,10 +155,12 @@ BOOST_AUTO_TEST_CASE(a_model_that_does_not_fit_is_exit_2_and_names_the_layer) {
     parts.emplace_back("bad.toml");
     desk.bad_plan(desk.plan_with("\"model.json\"", "\"bad.json\""), parts);
   };
-  // Three classes for two; a layer that is not known; an input that is not the table's; no numbers.
+  // Three classes for two; a layer that is not known; one whose settings are not there; one that
+  // takes no row of a table; an input that is not the table's; no numbers.
   bad_model("\"units\": 2,", "\"units\": 3,", {"3", "2"});
+  bad_model("\"class_name\": \"Dense\"", "\"class_name\": \"Capsule\"", {"layers", "Capsule"});
   bad_model("\"class_name\": \"Dense\"", "\"class_name\": \"Conv2D\"", {"layers"});
-  bad_model("\"class_name\": \"Dense\"", "\"class_name\": \"LSTM\"", {"layers", "LSTM"});
+  bad_model("\"class_name\": \"Dense\"", "\"class_name\": \"LSTM\"", {"layer 'dense'", "(30)"});
   bad_model("null,\n            30", "null,\n            31", {"31", "30"});
   bad_model("\"units\": 16", "\"units\": -16", {"units", "-16"});
   bad_model("\"units\": 16", "\"units\": 1e999", {"bad.json"});
