@@ -63,11 +63,11 @@ class AttentionOperation final : public Operation<S> {
   void compare(const Pass<S>& pass, const S* a, const S* b, std::size_t distance, std::size_t size,
                S* transposed, S* to) const;
   // to (a head's [steps, size]) = map times from (a head's [others, size])
-  void gather(const Pass<S>& pass, const S* map, const S* from, std::size_t distance,
-              std::size_t size, S* to) const;
+  void mix(const Pass<S>& pass, const S* map, const S* from, std::size_t distance, std::size_t size,
+           S* to) const;
   // to (a head's [others, size]) = map' times from (a head's [steps, size])
-  void scatter(const Pass<S>& pass, const S* map, const S* from, std::size_t distance,
-               std::size_t size, S* to) const;
+  void mix_back(const Pass<S>& pass, const S* map, const S* from, std::size_t distance,
+                std::size_t size, S* to) const;
   void weigh(const Pass<S>& pass, std::size_t row, S* map) const;
   void head_gradient(const Pass<S>& pass, std::size_t row, std::size_t head, S* scratch) const;
 
@@ -98,8 +98,8 @@ void AttentionOperation<S>::compare(const Pass<S>& pass, const S* a, const S* b,
 }
 
 template <class S>
-void AttentionOperation<S>::gather(const Pass<S>& pass, const S* map, const S* from,
-                                   std::size_t distance, std::size_t size, S* to) const {
+void AttentionOperation<S>::mix(const Pass<S>& pass, const S* map, const S* from,
+                                std::size_t distance, std::size_t size, S* to) const {
   Product<S> product;
   product.a_row = step_.others;
   product.a_step = 1;
@@ -118,8 +118,8 @@ void AttentionOperation<S>::gather(const Pass<S>& pass, const S* map, const S* f
 
 // A band of keys at a time, with the queries that see it.
 template <class S>
-void AttentionOperation<S>::scatter(const Pass<S>& pass, const S* map, const S* from,
-                                    std::size_t distance, std::size_t size, S* to) const {
+void AttentionOperation<S>::mix_back(const Pass<S>& pass, const S* map, const S* from,
+                                     std::size_t distance, std::size_t size, S* to) const {
   Product<S> product;
   product.a_row = 1;
   product.a_step = step_.others;
@@ -182,8 +182,8 @@ void AttentionOperation<S>::forward(const Pass<S>& pass, Rows rows, const Block&
       compare(pass, query + head * step_.key_size, key + head * step_.key_size, keys_,
               step_.key_size, pass.scratch_of(block.index), map);
       weigh(pass, row, map);
-      gather(pass, map, value + head * step_.value_size, values_, step_.value_size,
-             to + head * step_.value_size);
+      mix(pass, map, value + head * step_.value_size, values_, step_.value_size,
+          to + head * step_.value_size);
     }
   }
 }
@@ -198,8 +198,8 @@ void AttentionOperation<S>::head_gradient(const Pass<S>& pass, std::size_t row, 
   const S* map = map_of(pass, row, head);
   S* scores = scratch + transposed_size();
   if (this->inputs_[2].wants_gradient) {
-    scatter(pass, map, gradient, values_, step_.value_size,
-            pass.gradient_of(this->inputs_[2], row) + value_at);
+    mix_back(pass, map, gradient, values_, step_.value_size,
+             pass.gradient_of(this->inputs_[2], row) + value_at);
   }
   compare(pass, gradient, pass.input(this->inputs_[2], row) + value_at, values_, step_.value_size,
           scratch, scores);
@@ -211,12 +211,12 @@ void AttentionOperation<S>::head_gradient(const Pass<S>& pass, std::size_t row, 
     }
   });
   if (this->inputs_[0].wants_gradient) {
-    gather(pass, scores, pass.input(this->inputs_[1], row) + key_at, keys_, step_.key_size,
-           pass.gradient_of(this->inputs_[0], row) + key_at);
+    mix(pass, scores, pass.input(this->inputs_[1], row) + key_at, keys_, step_.key_size,
+        pass.gradient_of(this->inputs_[0], row) + key_at);
   }
   if (this->inputs_[1].wants_gradient) {
-    scatter(pass, scores, pass.input(this->inputs_[0], row) + key_at, keys_, step_.key_size,
-            pass.gradient_of(this->inputs_[1], row) + key_at);
+    mix_back(pass, scores, pass.input(this->inputs_[0], row) + key_at, keys_, step_.key_size,
+             pass.gradient_of(this->inputs_[1], row) + key_at);
   }
 }
 
