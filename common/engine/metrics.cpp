@@ -35,8 +35,10 @@ std::size_t greatest_of(std::span<const float> values) {
   return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
+// What is no finite number counts as the least: log_of knows none but finite ones.
 double loss_of(double probability) {
-  return -log_of(std::max(probability, probability_least));
+  const bool known = probability >= probability_least && std::isfinite(probability);
+  return -log_of(known ? probability : probability_least);
 }
 
 }  // namespace

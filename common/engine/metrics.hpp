@@ -26,7 +26,7 @@ namespace entente::engine {
 struct ClassificationMetrics {
   std::uint64_t rows = 0;
   std::uint64_t correct = 0;  // the greatest probability is the label's; of equals the first counts
-  double loss_sum = 0;        // nats; a probability below 1e-7 counts as that (as in Keras)
+  double loss_sum = 0;  // nats; a probability below 1e-7 (as in Keras), or NaN, counts as that
 
   // probabilities [n, classes]; labels [n], below `classes`.
   void add(std::span<const float> probabilities, std::span<const std::uint32_t> labels,

@@ -161,6 +161,32 @@ std::uint64_t optimizer_bytes(const Setting& setting) {
                                         setting.network.parameter_count());
 }
 
+std::string place_of(std::uint32_t row) {
+  return "row " + std::to_string(std::uint64_t{row} + 1);
+}
+
+// NaN would pass for the first class, and for any number.
+Result<void> check_predictions(std::span<const float> predictions,
+                               std::span<const std::uint32_t> rows) {
+  const auto bad = std::ranges::find_if_not(predictions, [](float p) { return std::isfinite(p); });
+  if (bad == predictions.end()) return ok();
+  const std::size_t of_row = predictions.size() / rows.size();
+  const auto at = static_cast<std::size_t>(bad - predictions.begin()) / of_row;
+  return Error{Errc::invalid_argument, "the model's prediction for " + place_of(rows[at]) +
+                                           " is not finite: its parameters have diverged"};
+}
+
+// Finite predictions may still be so far off that float32 holds no loss of them.
+Result<void> check_figures(const std::map<std::string, double>& figures) {
+  for (const auto& [name, value] : figures) {
+    if (std::isfinite(value)) continue;
+    return Error{Errc::invalid_argument, "the model's " + name +
+                                             " is not finite here: its predictions are too far "
+                                             "from the targets, or its parameters have diverged"};
+  }
+  return ok();
+}
+
 // trained -= global; the Euclidean norm of what is left.
 double subtract(std::span<const float> global, std::span<float> trained) {
   double squares = 0;
@@ -237,9 +263,11 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
     const auto predicted = std::span(predictions).first(part.size() * of_row);
     auto done = setting.network.predict(parameters, gathered.features, predicted, workspace);
     if (!done) return done.error();
+    if (auto finite = check_predictions(predicted, part); !finite) return finite.error();
     scores.add(predicted, gathered.labels, gathered.values);
   }
   figures.metrics = scores.figures();
+  if (auto finite = check_figures(figures.metrics); !finite) return finite.error();
   if (scores.confusion() != nullptr) figures.confusion = *scores.confusion();
   return figures;
 }

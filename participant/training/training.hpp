@@ -74,7 +74,9 @@ struct Figures {
 };
 
 // The plan's metrics of `parameters` [p] on `rows`, added in their order.
-// Errors: cancelled; invalid_argument - as train, or no rows while the plan asks for metrics.
+// Errors: cancelled; invalid_argument - a size differs from the network's, no rows while the plan
+// asks for metrics, or a prediction or a figure is not finite (the text names the dataset's row,
+// from 1).
 Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
                          std::span<const float> parameters, const Stop& stop = {});
 

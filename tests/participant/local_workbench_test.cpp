@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "participant/local_workbench.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/test/unit_test.hpp>
 #include <fstream>
@@ -53,6 +54,9 @@ struct Bench {
   Digest write_model(std::uint64_t seed) const {
     tensor::ParameterBuffer values(network.parameter_count());
     engine::initial_values(network, seed, 0, values.values());
+    return write_model(values);
+  }
+  Digest write_model(const tensor::ParameterBuffer& values) const {
     const fs::path path = folder / "made";
     const Digest digest = must(tensor::write_safetensors(path, network.layout(), values.values()));
     fs::rename(path, state.model(digest));
@@ -168,6 +172,17 @@ BOOST_AUTO_TEST_CASE(a_candidate_is_evaluated_on_the_held_out_rows) {
   BOOST_TEST(figures.examples == 15u);
   BOOST_TEST(figures.metrics.contains("accuracy"));
   BOOST_TEST(figures.metrics.contains("loss"));
+}
+
+BOOST_AUTO_TEST_CASE(a_candidate_that_has_diverged_is_declined_for_good_without_a_figure) {
+  consider();
+  tensor::ParameterBuffer values(network.parameter_count());
+  std::ranges::fill(values.values(), 3e38F);
+  model = write_model(values);
+  const auto figures = run(workbench->evaluate(order()));
+  BOOST_REQUIRE(!figures.has_value());
+  BOOST_TEST((figures.error().code == Errc::rejected));
+  BOOST_TEST(figures.error().detail == "the model cannot be evaluated here");
 }
 
 BOOST_AUTO_TEST_CASE(data_that_do_not_fit_are_told_with_their_place) {

@@ -187,6 +187,18 @@ BOOST_AUTO_TEST_CASE(training_that_does_not_stay_finite_is_no_update) {
   BOOST_TEST((outcome.error().code == Errc::invalid_argument));
 }
 
+// Should not: give such a model figures, which may look better than a perfect one's.
+BOOST_AUTO_TEST_CASE(a_model_that_has_diverged_has_no_figures_but_the_row_where_that_is_seen) {
+  const data::Split split = split_rows(setting());
+  std::ranges::fill(global, 3e38F);
+  const auto figures = evaluate(setting(), split.holdout, global);
+  BOOST_REQUIRE(!figures.has_value());
+  BOOST_TEST((figures.error().code == Errc::invalid_argument));
+  BOOST_TEST(figures.error().detail == "the model's prediction for row " +
+                                           std::to_string(split.holdout.front() + 1) +
+                                           " is not finite: its parameters have diverged");
+}
+
 BOOST_AUTO_TEST_CASE(parameters_of_another_model_are_refused_with_both_sizes) {
   global.pop_back();
   const auto outcome = train(setting(), 1, global);
