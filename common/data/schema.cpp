@@ -307,6 +307,26 @@ std::size_t Schema::feature_count() const {
   return count;
 }
 
+std::vector<FeatureRange> Schema::feature_ranges() const {
+  if (std::holds_alternative<Image>(kind)) return {{"the image", 0, feature_count(), 0}};
+  if (const auto* text = std::get_if<Text>(&kind))
+    return {{"the text", 0, text->length, text->vocabulary.width()}};
+  std::vector<FeatureRange> ranges;
+  std::size_t first = 0;
+  for (const Column& column : std::get<Table>(kind).columns) {
+    FeatureRange range{"column " + in_quotes(column.name), first, column.feature_count(), 0};
+    if (const auto* sequence = std::get_if<Sequence>(&column.type)) {
+      range.bound = sequence->vocabulary.width();
+    } else if (const auto* categorical = std::get_if<Categorical>(&column.type)) {
+      const bool index = categorical->encoding == Categorical::Encoding::index;
+      range.bound = index ? categorical->category_count() : 2;
+    }
+    first += range.count;
+    ranges.push_back(std::move(range));
+  }
+  return ranges;
+}
+
 Target Schema::target() const {
   if (const auto* text = std::get_if<Text>(&kind)) {
     return {Target::Kind::classes, text->predict == Text::Predict::each ? text->length : 1U,
