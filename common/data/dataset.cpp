@@ -117,6 +117,12 @@ std::vector<std::uint64_t> Dataset::class_counts() const {
   return counts;
 }
 
+std::span<const float> Dataset::answers(std::size_t row) const {
+  ENTENTE_ASSERT(target_.kind == Target::Kind::numbers && row < rows_, "numbers of a row");
+  const std::size_t of_row = target_.positions * target_.width;
+  return std::span(answers_).subspan(row * of_row, of_row);
+}
+
 std::size_t Dataset::overlap() const {
   return tokens_.empty() ? 0 : feature_count_ / stride_;
 }
@@ -180,9 +186,9 @@ void Dataset::copy_augmented(const std::uint8_t* from, float* to, std::uint64_t 
 void Dataset::gather(std::span<const std::uint32_t> rows, const Gathered& into,
                      std::optional<std::uint64_t> seed) const {
   const bool numbers = target_.kind == Target::Kind::numbers;
-  const std::size_t answers = target_.positions * target_.width;
+  const std::size_t of_row = target_.positions * target_.width;
   ENTENTE_ASSERT(into.features.size() >= rows.size() * feature_count_ &&
-                     (numbers ? into.values.size() >= rows.size() * answers
+                     (numbers ? into.values.size() >= rows.size() * of_row
                               : into.labels.size() >= rows.size() * target_.positions),
                  "the buffers hold the rows asked for");
   const bool augmented = seed && image_.augmentation != Augmentation{};
@@ -190,7 +196,7 @@ void Dataset::gather(std::span<const std::uint32_t> rows, const Gathered& into,
     const std::size_t row = rows[i];
     ENTENTE_ASSERT(row < rows_, "the row exists");
     if (numbers) {
-      std::copy_n(answers_.data() + row * answers, answers, into.values.data() + i * answers);
+      std::ranges::copy(answers(row), into.values.data() + i * of_row);
     } else {
       copy_labels(row, into.labels.data() + i * target_.positions);
     }

@@ -56,6 +56,8 @@ class Dataset {
   const Target& target() const { return target_; }
   // Of tables and images with classes: [rows, positions]. Otherwise empty.
   std::span<const std::uint32_t> labels() const { return labels_; }
+  // A row's numbers to be predicted [positions, width]. Precondition: the target is numbers.
+  std::span<const float> answers(std::size_t row) const;
   // How many positions of all rows have each class. Precondition: the target is classes.
   std::vector<std::uint64_t> class_counts() const;
   // How many rows before a row, and as many behind it, share a part of it: windows of a text do.

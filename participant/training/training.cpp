@@ -10,6 +10,7 @@
 #include "common/base/bytes.hpp"
 #include "common/base/random.hpp"
 #include "common/crypto/hash.hpp"
+#include "participant/training/faults.hpp"
 #include "participant/training/scores.hpp"
 
 namespace entente::participant::training {
@@ -115,10 +116,10 @@ class Trainer {
     double loss = 0;
     for (auto rows = batches_.next(); !rows.empty(); rows = batches_.next()) {
       if (stop && stop()) return stopped();
-      const auto batch_loss = setting_.network.loss_and_gradient(
-          parameters_.values(), batch_.gather(rows, seeds_.next64()), gradient_.values(),
-          workspace_);
-      if (!batch_loss) return batch_loss.error();
+      const engine::Batch batch = batch_.gather(rows, seeds_.next64());
+      const auto batch_loss = setting_.network.loss_and_gradient(parameters_.values(), batch,
+                                                                 gradient_.values(), workspace_);
+      if (!batch_loss) return in_terms_of_data(setting_, rows, batch, batch_loss.error());
       loss += *batch_loss * static_cast<double>(rows.size());
       optimizer_.step(gradient_.values(), parameters_.values());
       setting_.network.write_state(parameters_.values(), workspace_);
@@ -159,10 +160,6 @@ bool keeps_optimizer(const Setting& setting) {
 std::uint64_t optimizer_bytes(const Setting& setting) {
   return engine::Optimizer::state_bytes(plan::optimizer_of(setting.plan.training, 1),
                                         setting.network.parameter_count());
-}
-
-std::string place_of(std::uint32_t row) {
-  return "row " + std::to_string(std::uint64_t{row} + 1);
 }
 
 // NaN would pass for the first class, and for any number.
@@ -229,6 +226,7 @@ Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<con
   std::ranges::copy(global, trainer.parameters().begin());
   for (std::uint32_t epoch = 0; epoch < setting.plan.training.local_epochs; ++epoch) {
     const auto loss = trainer.run_epoch(epoch, stop);
+    if (!loss && loss.error().code == Errc::malformed) return loss.error();
     if (!loss) return in_context("epoch " + std::to_string(epoch + 1), loss.error());
     outcome.loss = *loss;
   }
@@ -262,7 +260,7 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
     const engine::Batch gathered = batch.gather(part, std::nullopt);
     const auto predicted = std::span(predictions).first(part.size() * of_row);
     auto done = setting.network.predict(parameters, gathered.features, predicted, workspace);
-    if (!done) return done.error();
+    if (!done) return in_terms_of_data(setting, part, gathered, done.error());
     if (auto finite = check_predictions(predicted, part); !finite) return finite.error();
     scores.add(predicted, gathered.labels, gathered.values);
   }

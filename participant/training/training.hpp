@@ -60,7 +60,8 @@ data::Split split_rows(const Setting& setting);
 // Trains plan.training.local_epochs on the training rows, starting from `global` [p], and with what
 // the optimiser remembered if anything. Precondition: that has remembered_count() values.
 // Errors: cancelled - stopped; invalid_argument - a size differs from the network's, or the loss or
-// the parameters did not stay finite (the text may name a row: it is for this house alone).
+// the parameters did not stay finite; malformed - a row that the model or the loss does not take
+// (the text names it, from 1, and its column: it is for this house alone).
 Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<const float> global,
                       const Stop& stop = {}, const Remembered* before = nullptr);
 
@@ -76,7 +77,7 @@ struct Figures {
 // The plan's metrics of `parameters` [p] on `rows`, added in their order.
 // Errors: cancelled; invalid_argument - a size differs from the network's, no rows while the plan
 // asks for metrics, or a prediction or a figure is not finite (the text names the dataset's row,
-// from 1).
+// from 1); malformed - as train.
 Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
                          std::span<const float> parameters, const Stop& stop = {});
 
