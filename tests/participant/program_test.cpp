@@ -129,6 +129,22 @@ BOOST_AUTO_TEST_CASE(check_says_that_the_policy_refuses_and_fails) {
   BOOST_TEST(refused.out.find("rows_min") != std::string::npos);
 }
 
+// Should: say what it would take. Should not: train what may be more than the machine can do.
+BOOST_AUTO_TEST_CASE(check_states_the_memory_and_does_not_train_what_the_policy_refuses) {
+  configure(configuration() + "memory_max_bytes = 25000\n");
+  const Outcome refused = run("entente-participant " + check());
+  BOOST_TEST(refused.code == 1);
+  BOOST_TEST(refused.out.find("at the peak: rows") != std::string::npos, refused.out);
+  BOOST_TEST(refused.out.find("refuses: ") != std::string::npos);
+  BOOST_TEST(refused.out.find("memory_max_bytes") != std::string::npos);
+  BOOST_TEST(refused.out.find("loss") == std::string::npos);
+  BOOST_TEST(refused.out.find("Nothing was trained or sent.") != std::string::npos);
+  const Outcome in_json = run("entente-participant " + check() + " --json");
+  const auto answer = parse_json(in_json.out, 1U << 20U).value().as_object();
+  BOOST_TEST(answer.at("allowed") == false);
+  BOOST_TEST(!answer.contains("loss"));
+}
+
 BOOST_AUTO_TEST_CASE(a_wrong_configuration_is_one_clear_line) {
   const std::string good_one = configuration();
   const auto with = [&](const std::string& from, const std::string& to) {
