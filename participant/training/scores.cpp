@@ -124,6 +124,7 @@ void Scores::add_numbers(std::span<const float> predictions, std::span<const flo
 }
 
 std::optional<double> Scores::of_classes(const std::string& metric) const {
+  if (sums_.rows == 0) return std::nullopt;
   if (metric == "accuracy") return sums_.accuracy();
   if (metric == "loss" || metric == "log_loss") return sums_.mean_loss();
   if (metric == "perplexity") return sums_.perplexity();
