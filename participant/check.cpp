@@ -146,7 +146,7 @@ Result<ExitCode> check(const CheckOptions& options) {
   const auto began = std::chrono::steady_clock::now();
   const auto prepared =
       prepare(one_epoch_of(**plan), start->configuration.data, start->trust.self.name,
-              start->configuration.policy.ceilings.memory_max_bytes);
+              start->configuration.policy.ceilings.memory_max_bytes, data::Cells::told);
   if (!prepared) return as_usage(prepared.error());
   Statement statement = state(**prepared, **plan, start->configuration.policy);
   statement.reading = std::chrono::steady_clock::now() - began;

@@ -97,8 +97,8 @@ Result<ExitCode> evaluate(const EvaluateOptions& options) {
   const auto source = source_of(**plan, options);
   if (!source) return as_usage(source.error());
   const data::Limits limits;
-  const auto prepared =
-      prepare(with_metrics(*plan), *source, "evaluation", limits.memory_max_bytes);
+  const auto prepared = prepare(with_metrics(*plan), *source, "evaluation", limits.memory_max_bytes,
+                                data::Cells::told);
   if (!prepared) return as_usage(prepared.error());
   const auto evaluated =
       within_memory(**prepared, [&] { return evaluate_file(**prepared, options.model); });

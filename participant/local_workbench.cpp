@@ -229,7 +229,7 @@ net::Async<Suitability> LocalWorkbench::consider(std::shared_ptr<const plan::Pla
   if (!prepared_ || prepared_->plan->digest != plan->digest) {
     prepared_.reset();  // the rows of one plan in memory at a time
     auto job = [plan, source = source_, participant = participant_, memory = memory_max_bytes_] {
-      return prepare(plan, source, participant, memory);
+      return prepare(plan, source, participant, memory, data::Cells::withheld);
     };
     Result<PreparedRef> prepared = co_await net::on_pool(pool_, std::move(job));
     if (!prepared) co_return prepared.error();

@@ -13,16 +13,17 @@ namespace entente::participant {
 namespace {
 
 Result<PreparedRef> read_rows(std::shared_ptr<const plan::Plan> plan, const data::Source& source,
-                              const std::string& participant, std::uint64_t memory_max_bytes) {
+                              const std::string& participant, std::uint64_t memory_max_bytes,
+                              data::Cells cells) {
   auto network = plan::compile(*plan);
   if (!network) return in_context("the plan's model", network.error());
   data::Limits limits;
   limits.memory_max_bytes = memory_max_bytes;
-  auto dataset = data::load(plan->data, source, limits);
+  auto dataset = data::load(plan->data, source, limits, cells);
   if (!dataset) return dataset.error();
   auto prepared = std::make_shared<Prepared>(Prepared{
       std::move(plan), participant, std::move(*network), std::move(*dataset), data::Split{}});
-  if (auto fits = training::check_targets(prepared->setting()); !fits) {
+  if (auto fits = training::check_targets(prepared->setting(), cells); !fits) {
     return in_context(source.table.string(), fits.error());
   }
   prepared->split = training::split_rows(prepared->setting());
@@ -32,9 +33,10 @@ Result<PreparedRef> read_rows(std::shared_ptr<const plan::Plan> plan, const data
 }  // namespace
 
 Result<PreparedRef> prepare(std::shared_ptr<const plan::Plan> plan, const data::Source& source,
-                            const std::string& participant, std::uint64_t memory_max_bytes) {
+                            const std::string& participant, std::uint64_t memory_max_bytes,
+                            data::Cells cells) {
   try {
-    return read_rows(std::move(plan), source, participant, memory_max_bytes);
+    return read_rows(std::move(plan), source, participant, memory_max_bytes, cells);
   } catch (const std::bad_alloc&) {
     return Error{Errc::rejected, "there is not enough memory here for the data"};
   }

@@ -29,11 +29,13 @@ struct Prepared {
 };
 using PreparedRef = std::shared_ptr<const Prepared>;
 
-// Reads the rows, looks at all their targets, and compiles the network.
+// Reads the rows, looks at all their targets, and compiles the network. `cells`: withheld where the
+// error may go to a log.
 // Errors: malformed, not_found, io, invalid_argument - the data do not fit the plan or cannot be
 // read; rejected - there is no memory for them.
 Result<PreparedRef> prepare(std::shared_ptr<const plan::Plan> plan, const data::Source& source,
-                            const std::string& participant, std::uint64_t memory_max_bytes);
+                            const std::string& participant, std::uint64_t memory_max_bytes,
+                            data::Cells cells);
 
 Suitability suitability_of(const Prepared& prepared);
 

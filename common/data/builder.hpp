@@ -40,12 +40,22 @@ class DatasetBuilder {
 // Why `rows` rows of `row_bytes` each are more than the limits allow; ok when they are not.
 Result<void> check_limits(std::uint64_t rows, std::uint64_t row_bytes, const Limits& limits);
 
+// What is wrong with a place of the data, in two parts: the second shows what stands there.
+struct Fault {
+  std::string expected;  // empty: nothing is wrong
+  std::string seen;
+  explicit operator bool() const { return !expected.empty(); }
+  std::string text(Cells cells) const {
+    return cells == Cells::withheld || seen.empty() ? expected : expected + ", saw " + seen;
+  }
+};
+
 // Errors: as load.
 Result<Dataset> load_table(const Schema& schema, const std::filesystem::path& path,
-                           const Limits& limits);
-Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& images,
-                            const std::filesystem::path& labels, const Limits& limits);
+                           const Limits& limits, Cells cells);
+Result<Dataset> load_images(const Schema& schema, const Source& source, const Limits& limits,
+                            Cells cells);
 Result<Dataset> load_text(const Schema& schema, const std::filesystem::path& path,
-                          const Limits& limits);
+                          const Limits& limits, Cells cells);
 
 }  // namespace entente::data

@@ -77,8 +77,7 @@ Result<void> CsvReader::take(char next, bool& ended) {
     place_ = Place::quoted;
   } else {
     if (place_ == Place::quote_in_quoted) {
-      return error("a closing quote is followed by " + in_quotes(std::string_view(&next, 1)) +
-                   ", expected a comma or the end of the line");
+      return error("expected a comma or the end of the line behind a closing quote");
     }
     text_ += next;
     place_ = Place::plain;

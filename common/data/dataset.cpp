@@ -86,7 +86,8 @@ Result<void> check_limits(std::uint64_t rows, std::uint64_t row_bytes, const Lim
   return ok();
 }
 
-Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits) {
+Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits,
+                     Cells cells) {
   if (!std::holds_alternative<Image>(schema.kind)) {
     const bool text = std::holds_alternative<Text>(schema.kind);
     const std::filesystem::path& path = text ? source.text : source.table;
@@ -95,13 +96,13 @@ Result<Dataset> load(const Schema& schema, const Source& source, const Limits& l
                                                (text ? "text" : "table") +
                                                ", the data name no such file"};
     }
-    return text ? load_text(schema, path, limits) : load_table(schema, path, limits);
+    return text ? load_text(schema, path, limits, cells) : load_table(schema, path, limits, cells);
   }
   if (source.images.empty() || source.labels.empty()) {
     return Error{Errc::invalid_argument,
                  "the plan asks for images and labels, the data do not name both"};
   }
-  return load_images(schema, source.images, source.labels, limits);
+  return load_images(schema, source, limits, cells);
 }
 
 std::vector<std::uint64_t> Dataset::class_counts() const {

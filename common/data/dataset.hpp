@@ -38,6 +38,10 @@ struct Limits {
   std::uint64_t memory_max_bytes = 16ULL << 30U;  // as Dataset::memory_bytes
 };
 
+// Whether errors may hold what a cell says, or a name of the file's own header. Those that go to a
+// log may not: they have the place and what was expected there.
+enum class Cells { told, withheld };
+
 // The label of a position that does not count (padding).
 inline constexpr std::uint32_t no_label = 0xffffffffU;
 
@@ -95,7 +99,8 @@ class Dataset {
 // Errors: malformed - "file.csv:17: column 'age': expected a number, saw 'abc'", an IDX file cut
 // short, a text that is not UTF-8, no rows at all, a limit passed; not_found; io; invalid_argument
 // - the source lacks a path that the schema's kind needs.
-Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits = {});
+Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits = {},
+                     Cells cells = Cells::told);
 
 // Which rows train and which are kept for evaluation: drawn without repetition by `seed`,
 // floor(fraction * rows) of them kept, never all. Both ascending. Precondition: 0 <= fraction < 1.

@@ -113,12 +113,12 @@ std::vector<std::array<float, 256>> byte_scales(const Image& image) {
 
 }  // namespace
 
-Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& images,
-                            const std::filesystem::path& labels, const Limits& limits) {
+Result<Dataset> load_images(const Schema& schema, const Source& source, const Limits& limits,
+                            Cells cells) {
   const Image& image = std::get<Image>(schema.kind);
-  auto image_source = ByteSource::open(images);
+  auto image_source = ByteSource::open(source.images);
   if (!image_source) return image_source.error();
-  auto label_source = ByteSource::open(labels);
+  auto label_source = ByteSource::open(source.labels);
   if (!label_source) return label_source.error();
 
   const auto dimensions = read_dimensions(*image_source);
@@ -134,7 +134,7 @@ Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& i
   if (rows == 0) return malformed(*image_source, "expected images, saw none");
   if ((*label_dimensions)[0] != rows) {
     return malformed(*label_source, "expected " + std::to_string(rows) + " labels as " +
-                                        images.string() + " has images, saw " +
+                                        source.images.string() + " has images, saw " +
                                         std::to_string((*label_dimensions)[0]));
   }
   const std::size_t features = schema.feature_count();
@@ -149,9 +149,9 @@ Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& i
   for (std::size_t row = 0; row < rows; ++row) {
     const std::uint8_t label = (*label_bytes)[row];
     if (label >= schema.classes.size()) {
-      return malformed(*label_source, "row " + std::to_string(row) + ": expected a label below " +
-                                          std::to_string(schema.classes.size()) + ", saw " +
-                                          std::to_string(label));
+      const Fault fault{"expected a label below " + std::to_string(schema.classes.size()),
+                        std::to_string(label)};
+      return malformed(*label_source, "row " + std::to_string(row + 1) + ": " + fault.text(cells));
     }
     builder.labels().push_back(label);
   }

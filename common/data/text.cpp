@@ -16,8 +16,9 @@ constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 class TextReader {
  public:
-  TextReader(ByteSource source, const Vocabulary& vocabulary, std::uint64_t tokens_max)
-      : source_(std::move(source)),
+  TextReader(ByteSource source, const Vocabulary& vocabulary, std::uint64_t tokens_max, Cells cells)
+      : cells_(cells),
+        source_(std::move(source)),
         rule_(vocabulary.rule),
         index_(vocabulary),
         tokens_max_(tokens_max) {}
@@ -44,7 +45,8 @@ class TextReader {
       numbers.push_back(index_.number(tokens.token()));
     }
     if (found == TokenSplitter::Found::malformed) {
-      return wrong(tokens.used(), not_utf8(text_, tokens.used()));
+      return wrong(tokens.used(), cells_ == Cells::told ? not_utf8(text_, tokens.used())
+                                                        : std::string("expected UTF-8"));
     }
     if (text_.size() - tokens.used() > token_max_bytes) {
       return wrong(tokens.used(),
@@ -77,6 +79,7 @@ class TextReader {
     text_.erase(begin, end);
   }
 
+  Cells cells_;
   ByteSource source_;
   TokenRule rule_;
   TokenIndex index_;
@@ -89,12 +92,12 @@ class TextReader {
 }  // namespace
 
 Result<Dataset> load_text(const Schema& schema, const std::filesystem::path& path,
-                          const Limits& limits) {
+                          const Limits& limits, Cells cells) {
   const Text& text = std::get<Text>(schema.kind);
   auto source = ByteSource::open(path);
   if (!source) return source.error();
   TextReader reader(std::move(*source), text.vocabulary,
-                    limits.memory_max_bytes / sizeof(TokenNumber));
+                    limits.memory_max_bytes / sizeof(TokenNumber), cells);
   DatasetBuilder builder(schema);
   for (;;) {
     const auto more = reader.read(builder.tokens());

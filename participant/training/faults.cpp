@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "participant/training/faults.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 #include <variant>
@@ -18,16 +19,15 @@ std::string column_of(const plan::Plan& plan, const engine::TargetFault& fault) 
   return "the targets together";
 }
 
-std::string expected_of(const plan::Plan& plan, const engine::TargetFault& fault) {
+// Without what was seen.
+Error error_of(const plan::Plan& plan, std::size_t row, const engine::TargetFault& fault) {
   const auto& targets = std::get<data::Table>(plan.data.kind).targets;
-  const bool scaled = [&] {
-    for (const data::TargetColumn& target : targets) {
-      if (target.mean != 0 || target.deviation != 1) return true;
-    }
-    return false;
-  }();
-  return "expected " + std::string(fault.value ? "" : "a sum of ") + fault.expected +
-         (scaled ? " after scaling" : "") + ", as the plan's loss takes";
+  const bool scaled = std::ranges::any_of(targets, [](const data::TargetColumn& target) {
+    return target.mean != 0 || target.deviation != 1;
+  });
+  return {Errc::malformed, place_of(row) + ": " + column_of(plan, fault) + ": expected " +
+                               (fault.value ? "" : "a sum of ") + fault.expected +
+                               (scaled ? " after scaling" : "") + ", as the plan's loss takes"};
 }
 
 // The row's first position whose numbers the loss does not take.
@@ -58,14 +58,14 @@ std::string place_of(std::size_t row) {
   return "row " + std::to_string(row + 1);
 }
 
-Result<void> check_targets(const Setting& setting) {
+Result<void> check_targets(const Setting& setting, data::Cells cells) {
   if (!has_numbers(setting)) return ok();
   for (std::size_t row = 0; row < setting.dataset.rows(); ++row) {
     const auto fault = target_fault(setting, row);
     if (!fault) continue;
-    return Error{Errc::malformed, place_of(row) + ": " + column_of(setting.plan, *fault) + ": " +
-                                      expected_of(setting.plan, *fault) + ", saw " +
-                                      std::to_string(fault->seen)};
+    Error error = error_of(setting.plan, row, *fault);
+    if (cells == data::Cells::told) error.detail += ", saw " + std::to_string(fault->seen);
+    return error;
   }
   return ok();
 }
@@ -83,10 +83,7 @@ Error in_terms_of_data(const Setting& setting, std::span<const std::uint32_t> ro
   }
   if (!has_numbers(setting)) return error;
   for (const std::uint32_t row : rows) {
-    const auto fault = target_fault(setting, row);
-    if (!fault) continue;
-    return {Errc::malformed, place_of(row) + ": " + column_of(setting.plan, *fault) + ": " +
-                                 expected_of(setting.plan, *fault)};
+    if (const auto fault = target_fault(setting, row)) return error_of(setting.plan, row, *fault);
   }
   return error;
 }

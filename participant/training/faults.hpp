@@ -19,8 +19,9 @@ namespace entente::participant::training {
 std::string place_of(std::size_t row);
 
 // Whether the plan's loss takes the targets of all rows, those held out too.
-// Errors: malformed - the first row in the data's order whose target it does not take.
-Result<void> check_targets(const Setting& setting);
+// Errors: malformed - the first row in the data's order whose target it does not take, with what
+// stands there unless cells are withheld.
+Result<void> check_targets(const Setting& setting, data::Cells cells);
 
 // `error`, which the engine gave for the dataset's `rows` gathered as `batch`: where one of them is
 // what it does not take, Errc::malformed with that row and column and without what stands there (it

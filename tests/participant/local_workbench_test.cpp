@@ -197,6 +197,21 @@ BOOST_AUTO_TEST_CASE(data_that_do_not_fit_are_told_with_their_place) {
   BOOST_TEST(!run(workbench->consider(plan)).has_value());
 }
 
+// What the daemon logs of a table that does not fit: no datum.
+BOOST_AUTO_TEST_CASE(data_that_do_not_fit_are_told_without_what_stands_there) {
+  std::string csv = read_text(example / "participant-1.csv", 1U << 20U).value();
+  const auto cell = csv.find('\n') + 1;
+  csv.replace(cell, csv.find(',', cell) - cell, "HIV positive");
+  BOOST_REQUIRE(write_file(folder / "part.csv", as_bytes(csv)));
+  source.table = folder / "part.csv";
+  open();
+  const auto refused = run(workbench->consider(plan));
+  BOOST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().detail.find("part.csv:2: column 'mean_radius'") != std::string::npos,
+             refused.error().detail);
+  BOOST_TEST(refused.error().detail.find("HIV") == std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(a_damaged_plan_counts_as_not_there) {
   BOOST_TEST((workbench->read_plan(plan->digest).error().code == Errc::not_found));
   BOOST_REQUIRE(write_file(workbench->plan_file(plan->digest), as_bytes(plan->canonical)));

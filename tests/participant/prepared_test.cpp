@@ -14,7 +14,7 @@ PreparedRef prepared() {
   data::Source source;
   source.table = example / "participant-1.csv";
   auto plan = std::make_shared<const plan::Plan>(plan::read_plan(example / "plan.toml").value());
-  auto made = prepare(std::move(plan), source, "alice", std::uint64_t{1} << 30U);
+  auto made = prepare(std::move(plan), source, "alice", std::uint64_t{1} << 30U, data::Cells::told);
   BOOST_REQUIRE_MESSAGE(made, made.error().detail);
   return *made;
 }

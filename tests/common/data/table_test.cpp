@@ -159,7 +159,7 @@ BOOST_AUTO_TEST_CASE(labels_that_do_not_fit_their_tokens_are_named) {
   const std::string schema = with_columns(text_column(""), R"(, "label_per": "token")");
   BOOST_TEST(
       refuses(schema, "l,t\na b,the cat sat\n",
-              "rows:2: column 'l': expected 3 classes, one for each token of the text, saw 2"));
+              "rows:2: column 'l': expected one class for each token of the text, saw 2 for 3"));
   BOOST_TEST(refuses(schema, "l,t\na c a,the cat sat\n",
                      "rows:2: column 'l': expected one of the plan's 2 classes, saw 'c'"));
   const std::string number = R"({"name": "n", "type": "numeric"})";
@@ -190,6 +190,31 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_text_is_named) {
   BOOST_TEST(column_refused(tokens + R"("length": 4, "vocabulary": "words.txt")", "vocabulary"));
   BOOST_TEST(column_refused(tokens + vocabulary + R"("length": 4, "padding": "left")",
                             "columns[0].padding"));
+}
+
+// Should: name line and column. Should not: say anything of what stands in the file.
+BOOST_AUTO_TEST_CASE(errors_for_a_log_have_the_place_and_not_what_stands_there) {
+  const std::string number = with_columns(R"({"name": "n", "type": "numeric"})");
+  BOOST_TEST(withheld(number, "n,l\n1,a\nHIV,a\n") == "rows:3: column 'n': expected a number");
+  BOOST_TEST(withheld(number, "n,l\n,a\n") == "rows:2: column 'n': expected a number");
+  BOOST_TEST(withheld(number, "n,l\n1e999,a\n") == "rows:2: column 'n': expected a finite number");
+  BOOST_TEST(withheld(number, "n,l\n1e200,a\n") == "rows:2: column 'n': too large after scaling");
+  BOOST_TEST(withheld(number, "n,l\n1,HIV\n") ==
+             "rows:2: column 'l': expected one of the plan's 2 classes");
+  const std::string category =
+      with_columns(R"({"name": "c", "type": "categorical", "categories": ["x", "y"]})");
+  BOOST_TEST(withheld(category, "c,l\nHIV,a\n") ==
+             "rows:2: column 'c': expected one of the plan's categories");
+  const std::string tagged = with_columns(text_column(""), R"(, "label_per": "token")");
+  BOOST_TEST(withheld(tagged, "l,t\na,the HIV\n") ==
+             "rows:2: column 'l': expected one class for each token of the text");
+  BOOST_TEST(withheld(tagged, "l,t\na,the \xff\n") == "rows:2: column 't': expected UTF-8");
+  // A file without a header begins with a row.
+  BOOST_TEST(withheld(number, "ll,HIV\n") == "rows:1: expected a column 'n', saw none");
+  BOOST_TEST(withheld(number, "HIV,HIV\n") == "rows:1: column 2 occurs twice");
+  BOOST_TEST(withheld(number, "n,l,HIV\n").find("rows:1: column 3 is not in the plan") == 0U);
+  BOOST_TEST(withheld(number, "n,l\n\"1\"HIV,a\n") ==
+             "rows:2: expected a comma or the end of the line behind a closing quote");
 }
 
 BOOST_AUTO_TEST_CASE(memory_counts_the_tokens_and_their_labels) {

@@ -95,6 +95,10 @@ BOOST_AUTO_TEST_CASE(what_is_not_utf8_is_named_by_line_and_byte) {
   BOOST_TEST(refuses(windows(1), late + "\xff", "rows:2: byte 600000: expected UTF-8"));
 }
 
+BOOST_AUTO_TEST_CASE(errors_for_a_log_have_the_place_and_not_the_byte) {
+  BOOST_TEST(withheld(windows(1), "ab\nc\xff") == "rows:2: byte 4: expected UTF-8");
+}
+
 BOOST_AUTO_TEST_CASE(tokens_rows_and_the_longest_token_are_limited) {
   BOOST_TEST(read(windows(1), "abcde", {4, 10}).has_value());
   BOOST_TEST(refuses(windows(1), "abcde", "expected at most 4 tokens", {4, 9}));

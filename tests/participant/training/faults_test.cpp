@@ -24,7 +24,7 @@ Kind of_targets(const std::string& loss, const std::string& end, const std::stri
 }
 
 std::string fault_in(const Kind& kind) {
-  const auto checked = check_targets(kind.setting());
+  const auto checked = check_targets(kind.setting(), data::Cells::told);
   if (checked) return "";
   BOOST_TEST((checked.error().code == Errc::malformed));
   return checked.error().detail;
@@ -56,6 +56,12 @@ BOOST_AUTO_TEST_CASE(a_target_that_the_loss_does_not_take_is_named_by_row_and_co
   BOOST_TEST(distribution("2,-1") ==
              "row 31: column 'b': expected at least 0, as the plan's loss takes, saw -1.000000");
   BOOST_TEST(fault_in(of_targets("mean_squared_error", "linear", "-7,1e9")) == "");
+}
+
+BOOST_AUTO_TEST_CASE(what_stands_there_may_be_withheld) {
+  const Kind kind = of_targets("binary_crossentropy", "sigmoid", "0,1.5");
+  BOOST_TEST(check_targets(kind.setting(), data::Cells::withheld).error().detail ==
+             "row 31: column 'b': expected 0 to 1, as the plan's loss takes");
 }
 
 // Should: name the row as the data have it, not as a shuffled batch does. Should not: say what
