@@ -78,7 +78,8 @@ json::object in_json(const plan::Plan& plan, const Statement& statement) {
                                   {"parameters", memory.parameters},
                                   {"gradient", memory.gradient},
                                   {"optimizer", memory.optimizer},
-                                  {"activations", memory.activations}};
+                                  {"activations", memory.activations},
+                                  {"evaluation", memory.evaluation}};
   answer["allowed"] = statement.refusal.empty();
   if (!statement.refusal.empty()) answer["refusal"] = statement.refusal;
   return answer;
@@ -111,10 +112,12 @@ void print(const Configuration& configuration, const plan::Plan& plan, const Sta
                         << here.parameters << " parameters\n";
   const training::Memory& memory = statement.memory;
   line("memory") << in_units(here.memory_bytes) << " at the peak: rows " << in_units(memory.rows)
-                 << ", parameters " << in_units(memory.parameters) << ", gradient "
-                 << in_units(memory.gradient) << ",\n";
-  line("") << "optimizer " << in_units(memory.optimizer) << ", activations "
-           << in_units(memory.activations) << "\n";
+                 << ", and the larger of\n";
+  line("") << "training " << in_units(memory.training()) << " (parameters "
+           << in_units(memory.parameters) << ", gradient " << in_units(memory.gradient)
+           << ", optimizer " << in_units(memory.optimizer) << ", activations "
+           << in_units(memory.activations) << ")\n";
+  line("") << "and evaluation " << in_units(memory.evaluation) << "\n";
   line("policy");
   if (!statement.refusal.empty()) {
     std::cout << "refuses: " << statement.refusal << "\n";

@@ -123,9 +123,10 @@ Result<void> check_suitability(const Policy& policy, const plan::Plan& plan,
                                      ", lets one institution weigh"};
   }
   if (suitability.memory_bytes > ceilings.memory_max_bytes) {
-    return Error{Errc::rejected,
-                 "training would take more memory than this institution's policy allows "
-                 "(memory_max_bytes)"};
+    return Error{
+        Errc::rejected,
+        "training or evaluating would take more memory than this institution's policy allows "
+        "(memory_max_bytes)"};
   }
   return ok();
 }

@@ -47,7 +47,8 @@ Error too_large(const Prepared& prepared) {
   return {Errc::rejected, "needs " + in_units(memory.total()) + " of memory (workspace " +
                               in_units(memory.activations) + ", parameters " +
                               in_units(memory.parameters) + ", optimizer " +
-                              in_units(memory.optimizer) +
+                              in_units(memory.optimizer) + ", evaluation " +
+                              in_units(memory.evaluation) +
                               "), more than there is; try micro_batch, recompute or a smaller "
                               "batch_size"};
 }

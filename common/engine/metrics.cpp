@@ -166,7 +166,6 @@ std::optional<ConfusionMatrix::Macro> ConfusionMatrix::macro() const {
 
 void RankedScores::add(std::span<const float> scores, std::span<const std::uint32_t> labels) {
   ENTENTE_ASSERT(scores.size() == labels.size(), "scores for other rows");
-  rows_.reserve(rows_.size() + scores.size());
   for (std::size_t row = 0; row < scores.size(); ++row) {
     ENTENTE_ASSERT(labels[row] < 2, "a label that is no class");
     rows_.push_back({scores[row], labels[row]});

@@ -111,6 +111,10 @@ class RankedScores {
   void add(std::span<const float> probabilities, std::span<const std::uint32_t> labels,
            std::size_t classes, std::size_t positive);
   void add(const RankedScores& more);
+  // Room for so many rows, so that it does not grow while they come.
+  void reserve(std::size_t rows) { rows_.reserve(rows); }
+  // Bytes that so many rows take; a figure takes as much again while it is worked out.
+  static constexpr std::uint64_t bytes_of(std::uint64_t rows) { return rows * sizeof(Row); }
 
   std::size_t rows() const { return rows_.size(); }
 

@@ -153,6 +153,26 @@ std::size_t evaluation_rows(const Setting& setting) {
   return rows;
 }
 
+std::uint64_t row_bytes(const Setting& setting) {
+  return (setting.dataset.feature_count() + BatchBuffer::labels_of_row(setting.dataset) +
+          BatchBuffer::values_of_row(setting.dataset)) *
+         sizeof(float);
+}
+
+// What evaluating takes beside the rows.
+std::uint64_t evaluation_bytes(const Setting& setting) {
+  if (setting.plan.rules.metrics.empty()) return 0;
+  const engine::Network& network = setting.network;
+  const auto rows = static_cast<std::uint64_t>(setting.plan.holdout *
+                                               static_cast<double>(setting.dataset.rows()));
+  const auto together = std::clamp<std::uint64_t>(rows, 1, evaluation_rows(setting));
+  const std::uint64_t of_row = network.position_count() * network.output_count() * sizeof(float);
+  return network.parameter_count() * sizeof(float) +
+         network.workspace_bytes(together, engine::Purpose::inference) +
+         together * (of_row + row_bytes(setting)) +
+         Scores::memory_bytes(setting.plan, rows * network.position_count());
+}
+
 bool keeps_optimizer(const Setting& setting) {
   return setting.plan.training.optimizer_state == plan::OptimizerState::keep;
 }
@@ -253,7 +273,7 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
   BatchBuffer batch(setting.dataset, rows_max);
   std::vector<float> predictions(rows_max * of_row);
   auto workspace = setting.network.make_workspace(rows_max, engine::Purpose::inference);
-  Scores scores(setting.plan);
+  Scores scores(setting.plan, rows.size() * setting.network.position_count());
   for (std::size_t first = 0; first < rows.size(); first += rows_max) {
     if (stop && stop()) return stopped();
     const auto part = rows.subspan(first, std::min(rows_max, rows.size() - first));
@@ -277,17 +297,15 @@ std::uint64_t remembered_count(const Setting& setting) {
 Memory memory_of(const Setting& setting) {
   const std::uint64_t rows = setting.dataset.rows();
   const std::size_t batch = batch_rows(setting, setting.dataset.rows());
-  const std::uint64_t row_scalars = setting.dataset.feature_count() +
-                                    BatchBuffer::labels_of_row(setting.dataset) +
-                                    BatchBuffer::values_of_row(setting.dataset);
   Memory memory;
   memory.rows = setting.dataset.memory_bytes() + 3 * rows * sizeof(std::uint32_t) +
-                batch * row_scalars * sizeof(float);
+                batch * row_bytes(setting);
   memory.parameters = 2 * setting.network.parameter_count() * sizeof(float);
   memory.gradient = setting.network.parameter_count() * sizeof(float);
   memory.optimizer = (keeps_optimizer(setting) ? 2 : 1) * optimizer_bytes(setting);
   memory.activations = setting.network.workspace_bytes(
       rows_at_once(setting, batch), engine::Purpose::training, saving_of(setting, batch));
+  memory.evaluation = evaluation_bytes(setting);
   return memory;
 }
 

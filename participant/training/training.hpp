@@ -11,6 +11,7 @@
 // state is).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -81,14 +82,19 @@ struct Figures {
 Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
                          std::span<const float> parameters, const Stop& stop = {});
 
-// Bytes at the peak of training here.
+// Bytes at the peak of training here, or of evaluating, whichever takes more.
 struct Memory {
-  std::uint64_t rows = 0;        // the dataset, and a batch of it
+  std::uint64_t rows = 0;  // the dataset, and a batch of it: both have these
+  // Training.
   std::uint64_t parameters = 0;  // twice: the model as it came, and as it is trained
   std::uint64_t gradient = 0;
   std::uint64_t optimizer = 0;    // twice where its state comes from the round before
   std::uint64_t activations = 0;  // and their gradients: the workspace
-  std::uint64_t total() const { return rows + parameters + gradient + optimizer + activations; }
+  // Evaluating: the model, a workspace, and what the metrics keep of the rows held out (ranked ones
+  // a score for each class).
+  std::uint64_t evaluation = 0;
+  std::uint64_t training() const { return parameters + gradient + optimizer + activations; }
+  std::uint64_t total() const { return rows + std::max(training(), evaluation); }
 };
 Memory memory_of(const Setting& setting);
 

@@ -235,6 +235,22 @@ BOOST_AUTO_TEST_CASE(memory_grows_with_the_model_and_the_rows) {
                  3 * network.parameter_count() * sizeof(float));
 }
 
+// Ranked metrics keep eight bytes for each class of each position held out.
+BOOST_AUTO_TEST_CASE(memory_counts_what_the_plans_metrics_keep) {
+  plan.rules.metrics = {"accuracy"};
+  const Memory without = memory_of(setting());
+  plan.rules.metrics = {"accuracy", "roc_auc"};
+  const Memory with = memory_of(setting());
+  const std::uint64_t held_out = split_rows(setting()).holdout.size();
+  BOOST_TEST(with.evaluation == without.evaluation + 2 * 8 * held_out);  // and sorted
+  BOOST_TEST(with.training() == without.training());
+  Memory more = with;
+  more.evaluation = with.training() + 1'000;
+  BOOST_TEST(more.total() == with.rows + with.training() + 1'000);
+  plan.rules.metrics.clear();
+  BOOST_TEST(memory_of(setting()).evaluation == 0U);
+}
+
 BOOST_AUTO_TEST_CASE(what_saves_memory_changes_the_bits_or_the_memory_as_it_says) {
   const Outcome whole = trained();
   plan.training.recompute = true;
