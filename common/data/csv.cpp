@@ -10,7 +10,6 @@ namespace entente::data {
 namespace {
 
 constexpr std::size_t block_bytes = 256U << 10U;
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 }  // namespace
 

@@ -12,7 +12,6 @@ namespace entente::data {
 namespace {
 
 constexpr std::size_t block_bytes = 256U << 10U;
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 class TextReader {
  public:
@@ -38,6 +37,8 @@ class TextReader {
     TokenSplitter tokens(rule_, text_, whole);
     auto found = tokens.next();
     for (; found == TokenSplitter::Found::token; found = tokens.next()) {
+      const std::size_t token_bytes = tokens.token().size();
+      if (token_bytes > token_max_bytes) return too_long(tokens.used() - token_bytes);
       if (numbers.size() == tokens_max_) {
         return wrong(tokens.used(), "expected at most " + std::to_string(tokens_max_) +
                                         " tokens by the limit on memory, saw more");
@@ -48,10 +49,7 @@ class TextReader {
       return wrong(tokens.used(), cells_ == Cells::told ? not_utf8(text_, tokens.used())
                                                         : std::string("expected UTF-8"));
     }
-    if (text_.size() - tokens.used() > token_max_bytes) {
-      return wrong(tokens.used(),
-                   "a token of more than " + std::to_string(token_max_bytes) + " bytes");
-    }
+    if (text_.size() - tokens.used() > token_max_bytes) return too_long(tokens.used());
     pass(tokens.used());
     return !whole;
   }
@@ -68,6 +66,10 @@ class TextReader {
     return Error{Errc::malformed, source_.path().string() + ":" +
                                       std::to_string(line_ + static_cast<std::uint64_t>(lines)) +
                                       ": byte " + std::to_string(place_ + used) + ": " + what};
+  }
+
+  Error too_long(std::size_t used) const {
+    return wrong(used, "a token of more than " + std::to_string(token_max_bytes) + " bytes");
   }
 
   // Forgets the first bytes of text_.
