@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <set>
 #include <unordered_map>
 
@@ -83,6 +84,11 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
+// Of a number that no double holds: whether it is too small, not too large.
+bool is_below_one(std::string_view text) {
+  return std::abs(std::strtod(std::string(text).c_str(), nullptr)) < 1;
+}
+
 // These give what is wrong with a cell.
 
 Fault read_number(std::string_view cell, double mean, double deviation,
@@ -96,6 +102,9 @@ Fault read_number(std::string_view cell, double mean, double deviation,
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (end != text.data() + text.size() || status == std::errc::invalid_argument) {
       return {"expected a number", in_quotes(cell)};
+    }
+    if (status == std::errc::result_out_of_range && is_below_one(text)) {
+      return {"too small a number for a double (0 may be meant)", in_quotes(cell)};
     }
     if (status == std::errc::result_out_of_range || !std::isfinite(value)) {
       return {"expected a finite number", in_quotes(cell)};

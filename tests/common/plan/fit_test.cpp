@@ -66,6 +66,9 @@ BOOST_AUTO_TEST_CASE(numbers_of_another_loss_are_refused) {
                  .find("training.class_weights: expected numbers from 0 to 1e6, saw -2") == 0U);
   BOOST_TEST(loss_error("\"categorical_crossentropy\"\nclass_weights = [1, 2, 3]") ==
              "model: loss: expected 2 class weights, saw 3");
+  BOOST_TEST(loss_error("\"sparse_categorical_crossentropy\"")
+                 .find("training.loss: expected 'categorical_crossentropy', which takes classes") ==
+             0U);
   BOOST_TEST(loss_error("\"hinge\"").find("training.loss: expected 'categorical_crossentropy'") ==
              0U);
 }

@@ -25,6 +25,21 @@ BOOST_AUTO_TEST_CASE(a_regression_learns_numbers_of_a_table) {
   BOOST_TEST(std::abs(figures.at("rmse") * figures.at("rmse") - figures.at("loss")) < 1e-6);
 }
 
+// Classes as numbers, one-hot: what Keras' categorical cross-entropy takes.
+BOOST_AUTO_TEST_CASE(a_distribution_over_columns_is_learnt_as_classes_are) {
+  const Kind kind(
+      sequential(1, dense("a", 8, "relu") + "," + dense("b", 3, "softmax")),
+      adam("categorical_crossentropy", 30, 0.03), R"("loss")",
+      R"(kind = "table"
+                     targets = [{ name = "low" }, { name = "middle" }, { name = "high" }]
+                     columns = [{ name = "x", type = "numeric", mean = 0.5, deviation = 0.3 }])",
+      table("x,low,middle,high", [](Random& random) {
+        const double x = random.uniform();
+        return std::to_string(x) + (x < 0.33 ? ",1,0,0" : x < 0.67 ? ",0,1,0" : ",0,0,1");
+      }));
+  kind.learns();
+}
+
 BOOST_AUTO_TEST_CASE(robust_losses_learn_too) {
   for (const std::string loss : {"mean_absolute_error", "huber", "quantile"}) {
     const Kind kind(sequential(1, dense("a", 8, "relu") + "," + dense("b", 1, "linear")),
