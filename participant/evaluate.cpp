@@ -56,6 +56,16 @@ json::array confusion_of(const engine::ConfusionMatrix& matrix) {
   return rows;
 }
 
+// Of a text the classes are the tokens' numbers.
+std::vector<std::string> class_names(const data::Schema& schema) {
+  const auto* text = std::get_if<data::Text>(&schema.kind);
+  if (text == nullptr) return schema.classes;
+  std::vector<std::string> names{"<padding>", "<unknown>"};
+  const auto& entries = text->vocabulary.entries;
+  names.insert(names.end(), entries.begin(), entries.end());
+  return names;
+}
+
 void print_confusion(const std::vector<std::string>& classes,
                      const engine::ConfusionMatrix& matrix) {
   std::size_t width = 7;
@@ -124,7 +134,7 @@ Result<ExitCode> evaluate(const EvaluateOptions& options) {
   for (const std::string& metric : (*prepared)->plan->rules.metrics) {
     if (!figures.metrics.contains(metric)) std::cout << metric << " is not defined by these rows\n";
   }
-  if (is_printed(figures)) print_confusion((*plan)->data.classes, *figures.confusion);
+  if (is_printed(figures)) print_confusion(class_names((*plan)->data), *figures.confusion);
   return ExitCode::done;
 }
 

@@ -225,6 +225,31 @@ BOOST_AUTO_TEST_CASE(a_wrong_plan_is_one_clear_line) {
   wrong(check("nothing.toml"), "nothing.toml");
 }
 
+// Their classes are the tokens, which no list of the plan names.
+BOOST_AUTO_TEST_CASE(evaluate_prints_the_confusion_of_a_texts_tokens_by_their_names) {
+  write("model.json",
+        R"({"class_name": "Sequential", "config": {"name": "s", "layers": [
+    {"class_name": "InputLayer", "config": {"batch_shape": [null, 2], "name": "in"}},
+    {"class_name": "Embedding", "config": {"name": "e", "input_dim": 4, "output_dim": 3}},
+    {"class_name": "Dense", "config": {"name": "d", "units": 4, "activation": "softmax"}}]}})");
+  write("plan.toml",
+        "name = \"letters\"\nmodel = \"model.json\"\ntraining.learning_rate = 1\n"
+        "rounds = { number = 1, quorum = 1, cohort = 1 }\n[data]\nkind = \"text\"\n"
+        "tokens = \"characters\"\nvocabulary = [\"a\", \"\\n\"]\nlength = 2\n");
+  const auto plan = plan::read_plan(path("plan.toml")).value();
+  const auto network = plan::compile(plan).value();
+  tensor::ParameterBuffer initial(network.parameter_count());
+  engine::initial_values(network, 3, 0, initial.values());
+  BOOST_REQUIRE(
+      tensor::write_safetensors(path("model.safetensors"), network.layout(), initial.values()));
+  write("letters.txt", "aa\na\na\n");
+  const Outcome shown = good(
+      "entente-participant evaluate --plan plan.toml --model model.safetensors --data letters.txt");
+  for (const std::string name : {"\n<padding> ", "\n<unknown> ", "\na ", "\n\\n "}) {
+    BOOST_TEST(shown.out.find(name) != std::string::npos, shown.out);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(evaluate_gives_the_plans_metrics_of_a_model_on_all_rows) {
   const auto plan = plan::read_plan(plan_file).value();
   const auto network = plan::compile(plan).value();
