@@ -116,6 +116,10 @@ Result<void> check_suitability(const Policy& policy, const plan::Plan& plan,
     return Error{Errc::rejected,
                  "fewer training rows than this institution's policy asks for (rows_min)"};
   }
+  if (!plan.rules.metrics.empty() && suitability.holdout_rows == 0) {
+    return Error{Errc::rejected,
+                 "too few rows here to hold any out for the plan's metrics (evaluation.holdout)"};
+  }
   if (plan.rules.weighting == plan::Weighting::examples &&
       suitability.training_rows > plan.rules.examples_max) {
     return Error{Errc::rejected, "more training rows than the plan's examples_max, " +
