@@ -25,6 +25,73 @@ BOOST_AUTO_TEST_CASE(a_regression_learns_numbers_of_a_table) {
   BOOST_TEST(std::abs(figures.at("rmse") * figures.at("rmse") - figures.at("loss")) < 1e-6);
 }
 
+// Of softmax(weight x + bias) over all rows: the mean loss and one plain step of gradient descent,
+// as docs/plan.md has the loss.
+struct Step {
+  double loss = 0;
+  std::vector<double> update;  // weights, biases
+};
+Step step_of(const std::vector<double>& x, const std::vector<std::uint32_t>& labels,
+             const std::vector<float>& model, double rate, double smoothing,
+             const std::vector<double>& weights) {
+  const std::size_t classes = weights.size();
+  Step step{0, std::vector<double>(2 * classes)};
+  for (std::size_t row = 0; row < x.size(); ++row) {
+    std::vector<double> p(classes);
+    double sum = 0;
+    for (std::size_t j = 0; j < classes; ++j)
+      sum += p[j] = std::exp(double{model[j]} * x[row] + double{model[classes + j]});
+    const double weight = weights[labels[row]] / static_cast<double>(x.size());
+    for (std::size_t j = 0; j < classes; ++j) {
+      p[j] /= sum;
+      const double hard = j == labels[row] ? 1 : 0;
+      const double wanted = (1 - smoothing) * hard + smoothing / static_cast<double>(classes);
+      step.loss -= weight * wanted * std::log(p[j]);
+      step.update[j] -= rate * weight * (p[j] - wanted) * x[row];
+      step.update[classes + j] -= rate * weight * (p[j] - wanted);
+    }
+  }
+  return step;
+}
+
+BOOST_AUTO_TEST_CASE(a_plans_smoothing_and_class_weights_reach_the_update_and_not_the_figures) {
+  const Kind kind(sequential(1, dense("d", 3, "softmax")),
+                  "learning_rate = 0.5\nbatch_size = 1000\nlabel_smoothing = 0.2\n"
+                  "class_weights = [1, 3, 0.5]",
+                  R"("loss")",
+                  R"(kind = "table"
+                   label = "l"
+                   classes = ["a", "b", "c"]
+                   columns = [{ name = "x", type = "numeric" }])",
+                  table("x,l", [](Random& random) {
+                    const auto x = random.below(64);
+                    return std::to_string(static_cast<double>(x) / 64) + "," +
+                           (x < 20   ? "a"
+                            : x < 50 ? "b"
+                                     : "c");
+                  }));
+  const data::Split split = split_rows(kind.setting());
+  std::vector<float> features(split.training.size());
+  std::vector<std::uint32_t> labels(split.training.size());
+  kind.dataset.gather(split.training, {features, labels, {}});
+  const std::vector<float> model = kind.initial();
+  const auto expected =
+      step_of({features.begin(), features.end()}, labels, model, 0.5, 0.2, {1, 3, 0.5});
+
+  const auto outcome = train(kind.setting(), 1, model);
+  BOOST_REQUIRE_MESSAGE(outcome, outcome.error().detail);
+  BOOST_TEST(std::abs(outcome->loss - expected.loss) < 1e-5);
+  for (std::size_t i = 0; i < model.size(); ++i)
+    BOOST_TEST(std::abs(double{outcome->update.values()[i]} - expected.update[i]) < 1e-5);
+
+  std::vector<float> of_holdout(split.holdout.size());
+  std::vector<std::uint32_t> held_out(split.holdout.size());
+  kind.dataset.gather(split.holdout, {of_holdout, held_out, {}});
+  const auto unweighted =
+      step_of({of_holdout.begin(), of_holdout.end()}, held_out, model, 0, 0, {1, 1, 1});
+  BOOST_TEST(std::abs(kind.figures(model).at("loss") - unweighted.loss) < 1e-6);
+}
+
 // Classes as numbers, one-hot: what Keras' categorical cross-entropy takes.
 BOOST_AUTO_TEST_CASE(a_distribution_over_columns_is_learnt_as_classes_are) {
   const Kind kind(
