@@ -110,7 +110,7 @@ net::Async<void> Run::check_here(PlanRef plan) {
     co_return suitability.error();
   }
   if (!suitability) {
-    // The reason may speak of the data: it stays in the house.
+    // The reason names a place in the data, not what stands there, and stays in the house.
     log_warning("the data here do not fit the plan",
                 {{"plan", plan->digest.hex()}, {"reason", suitability.error().detail}});
     co_return Error{Errc::rejected, "the data here do not fit the plan"};

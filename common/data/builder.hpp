@@ -16,13 +16,13 @@ class DatasetBuilder {
     dataset_.target_ = schema.target();
   }
   void set_rows(std::size_t rows) { dataset_.rows_ = rows; }
-  std::vector<std::uint32_t>& labels() { return dataset_.labels_; }
-  std::vector<float>& answers() { return dataset_.answers_; }
-  std::vector<float>& values() { return dataset_.values_; }
-  std::vector<std::uint8_t>& bytes() { return dataset_.bytes_; }
+  Growing<std::uint32_t>& labels() { return dataset_.labels_; }
+  Growing<float>& answers() { return dataset_.answers_; }
+  Growing<float>& values() { return dataset_.values_; }
+  Growing<std::uint8_t>& bytes() { return dataset_.bytes_; }
   std::vector<std::array<float, 256>>& byte_scales() { return dataset_.byte_scales_; }
   void set_image(const Image& image) { dataset_.image_ = image; }
-  std::vector<TokenNumber>& tokens() { return dataset_.tokens_; }
+  Growing<TokenNumber>& tokens() { return dataset_.tokens_; }
   void set_stride(std::size_t stride) { dataset_.stride_ = stride; }
   Dataset finish() {
     dataset_.labels_.shrink_to_fit();

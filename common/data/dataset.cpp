@@ -43,7 +43,7 @@ Split split_windows(std::size_t rows, std::size_t overlap, std::size_t kept, Ran
 }
 
 template <class T>
-std::uint64_t bytes_of(const std::vector<T>& items) {
+std::uint64_t bytes_of(const Growing<T>& items) {
   return items.capacity() * sizeof(T);
 }
 
@@ -121,7 +121,7 @@ std::vector<std::uint64_t> Dataset::class_counts() const {
 std::span<const float> Dataset::answers(std::size_t row) const {
   ENTENTE_ASSERT(target_.kind == Target::Kind::numbers && row < rows_, "numbers of a row");
   const std::size_t of_row = target_.positions * target_.width;
-  return std::span(answers_).subspan(row * of_row, of_row);
+  return {answers_.data() + row * of_row, of_row};
 }
 
 std::size_t Dataset::overlap() const {
@@ -224,7 +224,10 @@ Split split_holdout(const Dataset& dataset, double fraction, std::uint64_t seed)
   std::vector<std::uint32_t> rows(dataset.rows());
   std::iota(rows.begin(), rows.end(), 0U);
   shuffle(std::span(rows), random);
-  Split split{{rows.begin() + kept, rows.end()}, {rows.begin(), rows.begin() + kept}};
+  Split split;
+  split.holdout.assign(rows.begin(), rows.begin() + kept);
+  rows.erase(rows.begin(), rows.begin() + kept);
+  split.training = std::move(rows);  // no second list of all rows
   std::sort(split.training.begin(), split.training.end());
   std::sort(split.holdout.begin(), split.holdout.end());
   return split;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/base/result.hpp"
+#include "common/data/growing.hpp"
 #include "common/data/schema.hpp"
 
 namespace entente::data {
@@ -85,15 +86,15 @@ class Dataset {
   std::size_t rows_ = 0;
   std::size_t feature_count_ = 0;
   Target target_;
-  std::vector<std::uint32_t> labels_;  // [rows, positions]
-  std::vector<float> answers_;         // [rows, positions, width]
-  std::vector<float> values_;          // tables: [rows, f], scaled
-  std::vector<std::uint8_t> bytes_;    // images: [rows, f], scaled when gathered
+  Growing<std::uint32_t> labels_;  // [rows, positions]
+  Growing<float> answers_;         // [rows, positions, width]
+  Growing<float> values_;          // tables: [rows, f], scaled
+  Growing<std::uint8_t> bytes_;    // images: [rows, f], scaled when gathered
   // The feature that a byte means: one table for all channels, or one for each.
   std::vector<std::array<float, 256>> byte_scales_;
   Image image_;
-  std::vector<TokenNumber> tokens_;  // texts: all of them, once
-  std::size_t stride_ = 0;           // from a row's first token to the next row's
+  Growing<TokenNumber> tokens_;  // texts: all of them, once
+  std::size_t stride_ = 0;       // from a row's first token to the next row's
 };
 
 // Errors: malformed - "file.csv:17: column 'age': expected a number, saw 'abc'", an IDX file cut

@@ -59,16 +59,13 @@ Result<std::vector<std::uint32_t>> read_dimensions(ByteSource& source) {
 }
 
 // All bytes behind the header, `size` of them and no more.
-Result<std::vector<std::uint8_t>> read_content(ByteSource& source, std::size_t size) {
-  std::vector<std::uint8_t> content;
+Result<Growing<std::uint8_t>> read_content(ByteSource& source, std::size_t size) {
+  Growing<std::uint8_t> content;
   while (content.size() < size) {  // by blocks: a header that lies costs no memory
     const std::size_t before = content.size();
     const std::size_t step = std::min(block_bytes, size - before);
-    if (content.capacity() < before + step) {
-      content.reserve(std::min(size, std::max(before + step, before * 2)));
-    }
     content.resize(before + step);
-    const auto read = source.read(std::as_writable_bytes(std::span(content).subspan(before)));
+    const auto read = source.read(std::as_writable_bytes(std::span(content.data() + before, step)));
     if (!read) return read.error();
     if (*read < step) {
       return malformed(source, "cut short: expected " + std::to_string(size) +
@@ -145,7 +142,6 @@ Result<Dataset> load_images(const Schema& schema, const Source& source, const Li
   DatasetBuilder builder(schema);
   auto label_bytes = read_content(*label_source, rows);
   if (!label_bytes) return label_bytes.error();
-  builder.labels().reserve(rows);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::uint8_t label = (*label_bytes)[row];
     if (label >= schema.classes.size()) {

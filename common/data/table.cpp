@@ -189,12 +189,14 @@ class TableReader {
         return wrong(column.name, fault);
       features = features.subspan(column.feature_count());
     }
-    builder.values().insert(builder.values().end(), features_.begin(), features_.end());
+    builder.values().append(features_);
     for (std::size_t i = 0; i < table_.targets.size(); ++i) {
       const TargetColumn& target = table_.targets[i];
-      const Fault fault = read_number(csv.cell(header_.answers[i]), target.mean, target.deviation,
-                                      {}, builder.answers().emplace_back());
+      float answer = 0;
+      const Fault fault =
+          read_number(csv.cell(header_.answers[i]), target.mean, target.deviation, {}, answer);
       if (fault) return wrong(target.name, fault);
+      builder.answers().push_back(answer);
     }
     if (!table_.targets.empty()) return ok();
     const std::string_view label = csv.cell(header_.answers.front());
@@ -226,7 +228,7 @@ class TableReader {
     return {};
   }
 
-  Fault read_label(std::string_view label, std::vector<std::uint32_t>& labels) const {
+  Fault read_label(std::string_view label, Growing<std::uint32_t>& labels) const {
     const auto at = classes_.find(label);
     if (at == classes_.end()) {
       return {"expected one of the plan's " + std::to_string(schema_.classes.size()) + " classes",
@@ -237,7 +239,7 @@ class TableReader {
   }
 
   // One for each token of the cell that was read last.
-  Fault read_labels(std::string_view cell, std::vector<std::uint32_t>& labels) {
+  Fault read_labels(std::string_view cell, Growing<std::uint32_t>& labels) {
     constexpr std::string_view spaces = " \t\r\n";
     cell_labels_.clear();
     for (;;) {
@@ -268,7 +270,7 @@ class TableReader {
   std::vector<TokenIndex> vocabularies_;  // by column; empty for all but texts
   std::vector<float> features_;           // of one row
   std::vector<TokenNumber> tokens_;       // of one cell
-  std::vector<std::uint32_t> cell_labels_;
+  Growing<std::uint32_t> cell_labels_;
   const Sequence* labelled_ = nullptr;  // the column whose tokens have labels, once read
   std::size_t labelled_count_ = 0;      // and how many tokens its cell has
 };

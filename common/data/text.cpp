@@ -23,7 +23,7 @@ class TextReader {
         tokens_max_(tokens_max) {}
 
   // Appends the numbers of the next block's tokens; false when the text is over.
-  Result<bool> read(std::vector<TokenNumber>& numbers) {
+  Result<bool> read(Growing<TokenNumber>& numbers) {
     const std::size_t rest = text_.size();
     text_.resize(rest + block_bytes);
     const auto size =
