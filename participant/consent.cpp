@@ -61,6 +61,13 @@ net::Async<Next> Run::consider_plan(protocol::PlanToConsider offered) {
   if (!fits && fits.error().code == Errc::rejected) {
     co_return co_await decline_plan(digest, fits.error().detail);
   }
+  if (!fits && is_passing(fits.error())) {
+    // A disk that is not mounted yet: nothing that a plan should be declined for.
+    log_warning("the data cannot be read yet",
+                {{"plan", digest.hex()}, {"reason", fits.error().detail}});
+    again_in(retry_after);
+    co_return Next::try_again;
+  }
   if (!fits) co_return fits.error();
   co_return co_await consent(std::move(offered), *plan, *operator_name);
 }
@@ -97,9 +104,13 @@ net::Async<void> Run::check_here(PlanRef plan) {
   if (const auto fits = check_plan(member_.policy, *plan); !fits) co_return fits;
   suitable_plan_.reset();
   const Result<Suitability> suitability = co_await house_.workbench.consider(plan);
-  if (!suitability && suitability.error().code == Errc::cancelled) co_return suitability.error();
+  if (!suitability &&
+      (suitability.error().code == Errc::cancelled || suitability.error().code == Errc::rejected ||
+       is_passing(suitability.error()))) {
+    co_return suitability.error();
+  }
   if (!suitability) {
-    // The reason may speak of the data: it stays in the house.
+    // The reason names a place in the data, not what stands there, and stays in the house.
     log_warning("the data here do not fit the plan",
                 {{"plan", plan->digest.hex()}, {"reason", suitability.error().detail}});
     co_return Error{Errc::rejected, "the data here do not fit the plan"};

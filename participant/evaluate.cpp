@@ -56,6 +56,16 @@ json::array confusion_of(const engine::ConfusionMatrix& matrix) {
   return rows;
 }
 
+// Of a text the classes are the tokens' numbers.
+std::vector<std::string> class_names(const data::Schema& schema) {
+  const auto* text = std::get_if<data::Text>(&schema.kind);
+  if (text == nullptr) return schema.classes;
+  std::vector<std::string> names{"<padding>", "<unknown>"};
+  const auto& entries = text->vocabulary.entries;
+  names.insert(names.end(), entries.begin(), entries.end());
+  return names;
+}
+
 void print_confusion(const std::vector<std::string>& classes,
                      const engine::ConfusionMatrix& matrix) {
   std::size_t width = 7;
@@ -71,6 +81,24 @@ void print_confusion(const std::vector<std::string>& classes,
   }
 }
 
+struct Evaluated {
+  Digest model;
+  training::Figures figures;
+};
+
+// The model in the file on all rows.
+Result<Evaluated> evaluate_file(const Prepared& prepared, const std::filesystem::path& model) {
+  tensor::ParameterBuffer parameters(prepared.network.parameter_count());
+  const auto digest =
+      tensor::read_safetensors(model, prepared.network.layout(), parameters.values());
+  if (!digest) return as_usage(digest.error());
+  std::vector<std::uint32_t> rows(prepared.dataset.rows());
+  std::iota(rows.begin(), rows.end(), 0U);
+  auto figures = training::evaluate(prepared.setting(), rows, parameters.values());
+  if (!figures) return in_context(model.string(), figures.error());
+  return Evaluated{*digest, std::move(*figures)};
+}
+
 }  // namespace
 
 Result<ExitCode> evaluate(const EvaluateOptions& options) {
@@ -79,39 +107,34 @@ Result<ExitCode> evaluate(const EvaluateOptions& options) {
   const auto source = source_of(**plan, options);
   if (!source) return as_usage(source.error());
   const data::Limits limits;
-  const auto prepared =
-      prepare(with_metrics(*plan), *source, "evaluation", limits.memory_max_bytes);
+  const auto prepared = prepare(with_metrics(*plan), *source, "evaluation", limits.memory_max_bytes,
+                                data::Cells::told);
   if (!prepared) return as_usage(prepared.error());
-  tensor::ParameterBuffer parameters((*prepared)->network.parameter_count());
-  const auto digest =
-      tensor::read_safetensors(options.model, (*prepared)->network.layout(), parameters.values());
-  if (!digest) return as_usage(digest.error());
-  std::vector<std::uint32_t> rows((*prepared)->dataset.rows());
-  std::iota(rows.begin(), rows.end(), 0U);
-  const auto figures = training::evaluate((*prepared)->setting(), rows, parameters.values());
-  if (!figures) return in_context(options.model.string(), figures.error());
+  const auto evaluated =
+      within_memory(**prepared, [&] { return evaluate_file(**prepared, options.model); });
+  if (!evaluated) return evaluated.error();
+  const auto& [digest, figures] = *evaluated;
 
   if (options.json) {
     json::object answer;
     answer["plan"] = (*plan)->digest.hex();
-    answer["model"] = digest->hex();
-    answer["examples"] = figures->examples;
+    answer["model"] = digest.hex();
+    answer["examples"] = figures.examples;
     json::object metrics;
-    for (const auto& [name, value] : figures->metrics) metrics[name] = value;
+    for (const auto& [name, value] : figures.metrics) metrics[name] = value;
     answer["metrics"] = std::move(metrics);
-    if (is_printed(*figures)) answer["confusion"] = confusion_of(*figures->confusion);
+    if (is_printed(figures)) answer["confusion"] = confusion_of(*figures.confusion);
     const auto line = canonical_json(answer);
     if (!line) return line.error();
     std::cout << *line << "\n";
     return ExitCode::done;
   }
-  std::cout << "model " << digest->hex() << ", " << figures->examples << " rows\n";
-  for (const auto& [name, value] : figures->metrics) std::cout << name << " " << value << "\n";
+  std::cout << "model " << digest.hex() << ", " << figures.examples << " rows\n";
+  for (const auto& [name, value] : figures.metrics) std::cout << name << " " << value << "\n";
   for (const std::string& metric : (*prepared)->plan->rules.metrics) {
-    if (!figures->metrics.contains(metric))
-      std::cout << metric << " is not defined by these rows\n";
+    if (!figures.metrics.contains(metric)) std::cout << metric << " is not defined by these rows\n";
   }
-  if (is_printed(*figures)) print_confusion((*plan)->data.classes, *figures->confusion);
+  if (is_printed(figures)) print_confusion(class_names((*plan)->data), *figures.confusion);
   return ExitCode::done;
 }
 

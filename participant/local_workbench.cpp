@@ -21,6 +21,10 @@ using SteadyClock = std::chrono::steady_clock;
 
 constexpr std::uint64_t space_reserve_bytes = 64U << 20U;  // for the journal and the receipts
 constexpr std::size_t hash_block_bytes = 1U << 20U;
+constexpr std::string_view not_enough_memory =
+    "there is not enough memory here for the plan's model; try micro_batch, recompute or a smaller "
+    "batch_size";  // as is told, and so is the next
+constexpr std::string_view data_do_not_fit = "the data here do not fit the plan";
 
 // How long a piece of work may go on: until its flag, or its time.
 class Patience {
@@ -36,9 +40,10 @@ class Patience {
     if (error.code == Errc::cancelled && !stop_.raised()) {
       return {Errc::timed_out, "stopped after its longest time"};
     }
-    if (error.code != Errc::invalid_argument) return error;
+    const bool of_data = error.code == Errc::malformed;
+    if (!of_data && error.code != Errc::invalid_argument) return error;
     log_warning("work failed", {{"reason", error.detail}});
-    return {Errc::rejected, std::string(told)};
+    return {Errc::rejected, std::string(of_data ? data_do_not_fit : told)};
   }
 
  private:
@@ -46,6 +51,21 @@ class Patience {
   SteadyClock::time_point started_;
   std::chrono::seconds limit_;
 };
+
+// `work` on prepared rows; what it needs in vain is logged here and told without a number.
+template <class Work>
+auto declined_without_memory(const Prepared& prepared, const Work& work) -> decltype(work()) {
+  bool failed = false;
+  auto outcome = within_memory(prepared, [&]() -> decltype(work()) {
+    failed = true;
+    auto done = work();
+    failed = false;
+    return done;
+  });
+  if (!failed) return outcome;
+  log_warning("work failed", {{"reason", outcome.error().detail}});
+  return Error{Errc::rejected, std::string(not_enough_memory)};
+}
 
 Result<std::optional<std::uint64_t>> size_of_file(const fs::path& path) {
   std::error_code failed;
@@ -209,7 +229,7 @@ net::Async<Suitability> LocalWorkbench::consider(std::shared_ptr<const plan::Pla
   if (!prepared_ || prepared_->plan->digest != plan->digest) {
     prepared_.reset();  // the rows of one plan in memory at a time
     auto job = [plan, source = source_, participant = participant_, memory = memory_max_bytes_] {
-      return prepare(plan, source, participant, memory);
+      return prepare(plan, source, participant, memory, data::Cells::withheld);
     };
     Result<PreparedRef> prepared = co_await net::on_pool(pool_, std::move(job));
     if (!prepared) co_return prepared.error();
@@ -222,7 +242,7 @@ net::Async<TrainedUpdate> LocalWorkbench::train(WorkOrder order) {
   ENTENTE_ASSERT(prepared_ && prepared_->plan->digest == order.plan->digest,
                  "consider() comes before train()");
   auto job = [prepared = prepared_, order, folder = folder_] {
-    return train_here(*prepared, order, folder);
+    return declined_without_memory(*prepared, [&] { return train_here(*prepared, order, folder); });
   };
   co_return co_await net::on_pool(pool_, std::move(job));
 }
@@ -231,7 +251,8 @@ net::Async<EvaluatedModel> LocalWorkbench::evaluate(WorkOrder order) {
   ENTENTE_ASSERT(prepared_ && prepared_->plan->digest == order.plan->digest,
                  "consider() comes before evaluate()");
   auto job = [prepared = prepared_, order, folder = folder_] {
-    return evaluate_here(*prepared, order, folder);
+    return declined_without_memory(*prepared,
+                                   [&] { return evaluate_here(*prepared, order, folder); });
   };
   co_return co_await net::on_pool(pool_, std::move(job));
 }

@@ -39,7 +39,7 @@ int main(int argc, char** argv) {
   evaluate.add_option("--plan", evaluate_options.plan, "plan (TOML, or canonical .json)")
       ->required();
   evaluate.add_option("--model", evaluate_options.model, "safetensors file")->required();
-  evaluate.add_option("--data", evaluate_options.data, "CSV file, or IDX images")->required();
+  evaluate.add_option("--data", evaluate_options.data, "CSV file, text, or IDX images")->required();
   evaluate.add_option("--labels", evaluate_options.labels, "IDX labels of the images");
   evaluate.add_flag("--json", evaluate_options.json, "answer as one line of JSON");
 

@@ -140,9 +140,18 @@ Result<std::optional<training::Remembered>> OptimizerMemory::before(
   const auto not_before = std::ranges::lower_bound(rounds, next.round);
   bool fits = not_before == rounds.end() || rounds.back() == next.round;
   if (not_before != rounds.end() && fits) {
-    const auto same = read(path_of(next.plan, next.round), value_count);
+    const fs::path path = path_of(next.plan, next.round);
+    const auto same = read(path, value_count);
     if (!same && same.error().code == Errc::io) return same.error();
-    fits = same && same->header.of.model == next.model;
+    // One that is damaged says nothing of the history: what the round before left is still good.
+    const bool known =
+        same && same->header.of.plan == next.plan && same->header.of.round == next.round;
+    if (!known) {
+      log_warning("a damaged state of the optimiser is removed",
+                  {{"round", std::to_string(next.round)}});
+      if (auto removed = remove_file(path); !removed) return removed.error();
+    }
+    fits = !known || same->header.of.model == next.model;
   }
   if (!fits) {
     log_warning("the optimiser begins anew: its state is of another history of this plan",

@@ -14,7 +14,8 @@
 // A round begins with what the latest round before it left, so that the same round trained again
 // gives the same bits; that is why two files stay. What does not fit is thrown away and the
 // optimiser begins anew: a state of another plan, of a later round, of this round with another
-// model (the plan's history is not the one it was trained in), of another size, or damaged.
+// model (the plan's history is not the one it was trained in), of another size, or damaged. A
+// damaged state of the round itself goes alone: the one before it is what the round begins with.
 //
 // One thread; one piece of work at a time.
 #pragma once

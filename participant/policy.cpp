@@ -116,6 +116,10 @@ Result<void> check_suitability(const Policy& policy, const plan::Plan& plan,
     return Error{Errc::rejected,
                  "fewer training rows than this institution's policy asks for (rows_min)"};
   }
+  if (!plan.rules.metrics.empty() && suitability.holdout_rows == 0) {
+    return Error{Errc::rejected,
+                 "too few rows here to hold any out for the plan's metrics (evaluation.holdout)"};
+  }
   if (plan.rules.weighting == plan::Weighting::examples &&
       suitability.training_rows > plan.rules.examples_max) {
     return Error{Errc::rejected, "more training rows than the plan's examples_max, " +
@@ -123,9 +127,10 @@ Result<void> check_suitability(const Policy& policy, const plan::Plan& plan,
                                      ", lets one institution weigh"};
   }
   if (suitability.memory_bytes > ceilings.memory_max_bytes) {
-    return Error{Errc::rejected,
-                 "training would take more memory than this institution's policy allows "
-                 "(memory_max_bytes)"};
+    return Error{
+        Errc::rejected,
+        "training or evaluating would take more memory than this institution's policy allows "
+        "(memory_max_bytes)"};
   }
   return ok();
 }

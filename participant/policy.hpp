@@ -26,7 +26,7 @@ struct Ceilings {
   std::uint32_t epochs_max = 100;                             // local epochs of one round
   std::uint32_t rounds_max = 10'000;                          // of one plan
   std::uint64_t rows_min = 10;                                // training rows, without the hold-out
-  std::uint64_t memory_max_bytes = std::uint64_t{16} << 30U;  // rows, parameters and workspace
+  std::uint64_t memory_max_bytes = std::uint64_t{16} << 30U;  // at the peak
   std::chrono::seconds time_max{3600};  // training of one round; longer is stopped
   friend bool operator==(const Ceilings&, const Ceilings&) = default;
 };
@@ -51,7 +51,7 @@ struct Suitability {
   std::uint64_t holdout_rows = 0;
   std::uint64_t parameters = 0;
   std::uint64_t model_bytes = 0;   // of a model's file, and of an update's
-  std::uint64_t memory_bytes = 0;  // at the peak of training
+  std::uint64_t memory_bytes = 0;  // at the peak of training or evaluating
 };
 
 // The `policy` member of the configuration. `path` names it in errors.

@@ -86,8 +86,9 @@ class Workbench {
 
   // --- work. Each ends soon after its flag is raised (cancelled).
   // Whether the institution's data fit the plan, and what running it would take.
-  // Errors: malformed, not_found, io, invalid_argument - the data do not fit or cannot be read; the
-  // text may speak of the data and is for this house alone.
+  // Errors: malformed, invalid_argument - the data do not fit; not_found, io - they cannot be read
+  // now; the text may name file, row and column, never what stands there, and is for this house
+  // alone; rejected - there is no memory for them, in words that may be told.
   virtual net::Async<Suitability> consider(std::shared_ptr<const plan::Plan> plan) = 0;
   // Trains one round; the update is durable. Precondition: consider() succeeded for the plan.
   // Errors: corrupt - the model's file is not what its name says (it was removed: fetch it again);

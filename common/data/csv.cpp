@@ -10,7 +10,6 @@ namespace entente::data {
 namespace {
 
 constexpr std::size_t block_bytes = 256U << 10U;
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 }  // namespace
 
@@ -77,8 +76,7 @@ Result<void> CsvReader::take(char next, bool& ended) {
     place_ = Place::quoted;
   } else {
     if (place_ == Place::quote_in_quoted) {
-      return error("a closing quote is followed by " + in_quotes(std::string_view(&next, 1)) +
-                   ", expected a comma or the end of the line");
+      return error("expected a comma or the end of the line behind a closing quote");
     }
     text_ += next;
     place_ = Place::plain;

@@ -43,7 +43,7 @@ Split split_windows(std::size_t rows, std::size_t overlap, std::size_t kept, Ran
 }
 
 template <class T>
-std::uint64_t bytes_of(const std::vector<T>& items) {
+std::uint64_t bytes_of(const Growing<T>& items) {
   return items.capacity() * sizeof(T);
 }
 
@@ -86,7 +86,8 @@ Result<void> check_limits(std::uint64_t rows, std::uint64_t row_bytes, const Lim
   return ok();
 }
 
-Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits) {
+Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits,
+                     Cells cells) {
   if (!std::holds_alternative<Image>(schema.kind)) {
     const bool text = std::holds_alternative<Text>(schema.kind);
     const std::filesystem::path& path = text ? source.text : source.table;
@@ -95,13 +96,13 @@ Result<Dataset> load(const Schema& schema, const Source& source, const Limits& l
                                                (text ? "text" : "table") +
                                                ", the data name no such file"};
     }
-    return text ? load_text(schema, path, limits) : load_table(schema, path, limits);
+    return text ? load_text(schema, path, limits, cells) : load_table(schema, path, limits, cells);
   }
   if (source.images.empty() || source.labels.empty()) {
     return Error{Errc::invalid_argument,
                  "the plan asks for images and labels, the data do not name both"};
   }
-  return load_images(schema, source.images, source.labels, limits);
+  return load_images(schema, source, limits, cells);
 }
 
 std::vector<std::uint64_t> Dataset::class_counts() const {
@@ -115,6 +116,12 @@ std::vector<std::uint64_t> Dataset::class_counts() const {
     }
   }
   return counts;
+}
+
+std::span<const float> Dataset::answers(std::size_t row) const {
+  ENTENTE_ASSERT(target_.kind == Target::Kind::numbers && row < rows_, "numbers of a row");
+  const std::size_t of_row = target_.positions * target_.width;
+  return {answers_.data() + row * of_row, of_row};
 }
 
 std::size_t Dataset::overlap() const {
@@ -180,9 +187,9 @@ void Dataset::copy_augmented(const std::uint8_t* from, float* to, std::uint64_t 
 void Dataset::gather(std::span<const std::uint32_t> rows, const Gathered& into,
                      std::optional<std::uint64_t> seed) const {
   const bool numbers = target_.kind == Target::Kind::numbers;
-  const std::size_t answers = target_.positions * target_.width;
+  const std::size_t of_row = target_.positions * target_.width;
   ENTENTE_ASSERT(into.features.size() >= rows.size() * feature_count_ &&
-                     (numbers ? into.values.size() >= rows.size() * answers
+                     (numbers ? into.values.size() >= rows.size() * of_row
                               : into.labels.size() >= rows.size() * target_.positions),
                  "the buffers hold the rows asked for");
   const bool augmented = seed && image_.augmentation != Augmentation{};
@@ -190,7 +197,7 @@ void Dataset::gather(std::span<const std::uint32_t> rows, const Gathered& into,
     const std::size_t row = rows[i];
     ENTENTE_ASSERT(row < rows_, "the row exists");
     if (numbers) {
-      std::copy_n(answers_.data() + row * answers, answers, into.values.data() + i * answers);
+      std::ranges::copy(answers(row), into.values.data() + i * of_row);
     } else {
       copy_labels(row, into.labels.data() + i * target_.positions);
     }
@@ -217,7 +224,10 @@ Split split_holdout(const Dataset& dataset, double fraction, std::uint64_t seed)
   std::vector<std::uint32_t> rows(dataset.rows());
   std::iota(rows.begin(), rows.end(), 0U);
   shuffle(std::span(rows), random);
-  Split split{{rows.begin() + kept, rows.end()}, {rows.begin(), rows.begin() + kept}};
+  Split split;
+  split.holdout.assign(rows.begin(), rows.begin() + kept);
+  rows.erase(rows.begin(), rows.begin() + kept);
+  split.training = std::move(rows);  // no second list of all rows
   std::sort(split.training.begin(), split.training.end());
   std::sort(split.holdout.begin(), split.holdout.end());
   return split;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "common/base/result.hpp"
+#include "common/data/growing.hpp"
 #include "common/data/schema.hpp"
 
 namespace entente::data {
@@ -38,6 +39,10 @@ struct Limits {
   std::uint64_t memory_max_bytes = 16ULL << 30U;  // as Dataset::memory_bytes
 };
 
+// Whether errors may hold what a cell says, or a name of the file's own header. Those that go to a
+// log may not: they have the place and what was expected there.
+enum class Cells { told, withheld };
+
 // The label of a position that does not count (padding).
 inline constexpr std::uint32_t no_label = 0xffffffffU;
 
@@ -56,6 +61,8 @@ class Dataset {
   const Target& target() const { return target_; }
   // Of tables and images with classes: [rows, positions]. Otherwise empty.
   std::span<const std::uint32_t> labels() const { return labels_; }
+  // A row's numbers to be predicted [positions, width]. Precondition: the target is numbers.
+  std::span<const float> answers(std::size_t row) const;
   // How many positions of all rows have each class. Precondition: the target is classes.
   std::vector<std::uint64_t> class_counts() const;
   // How many rows before a row, and as many behind it, share a part of it: windows of a text do.
@@ -79,21 +86,22 @@ class Dataset {
   std::size_t rows_ = 0;
   std::size_t feature_count_ = 0;
   Target target_;
-  std::vector<std::uint32_t> labels_;  // [rows, positions]
-  std::vector<float> answers_;         // [rows, positions, width]
-  std::vector<float> values_;          // tables: [rows, f], scaled
-  std::vector<std::uint8_t> bytes_;    // images: [rows, f], scaled when gathered
+  Growing<std::uint32_t> labels_;  // [rows, positions]
+  Growing<float> answers_;         // [rows, positions, width]
+  Growing<float> values_;          // tables: [rows, f], scaled
+  Growing<std::uint8_t> bytes_;    // images: [rows, f], scaled when gathered
   // The feature that a byte means: one table for all channels, or one for each.
   std::vector<std::array<float, 256>> byte_scales_;
   Image image_;
-  std::vector<TokenNumber> tokens_;  // texts: all of them, once
-  std::size_t stride_ = 0;           // from a row's first token to the next row's
+  Growing<TokenNumber> tokens_;  // texts: all of them, once
+  std::size_t stride_ = 0;       // from a row's first token to the next row's
 };
 
 // Errors: malformed - "file.csv:17: column 'age': expected a number, saw 'abc'", an IDX file cut
 // short, a text that is not UTF-8, no rows at all, a limit passed; not_found; io; invalid_argument
 // - the source lacks a path that the schema's kind needs.
-Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits = {});
+Result<Dataset> load(const Schema& schema, const Source& source, const Limits& limits = {},
+                     Cells cells = Cells::told);
 
 // Which rows train and which are kept for evaluation: drawn without repetition by `seed`,
 // floor(fraction * rows) of them kept, never all. Both ascending. Precondition: 0 <= fraction < 1.

@@ -59,16 +59,13 @@ Result<std::vector<std::uint32_t>> read_dimensions(ByteSource& source) {
 }
 
 // All bytes behind the header, `size` of them and no more.
-Result<std::vector<std::uint8_t>> read_content(ByteSource& source, std::size_t size) {
-  std::vector<std::uint8_t> content;
+Result<Growing<std::uint8_t>> read_content(ByteSource& source, std::size_t size) {
+  Growing<std::uint8_t> content;
   while (content.size() < size) {  // by blocks: a header that lies costs no memory
     const std::size_t before = content.size();
     const std::size_t step = std::min(block_bytes, size - before);
-    if (content.capacity() < before + step) {
-      content.reserve(std::min(size, std::max(before + step, before * 2)));
-    }
     content.resize(before + step);
-    const auto read = source.read(std::as_writable_bytes(std::span(content).subspan(before)));
+    const auto read = source.read(std::as_writable_bytes(std::span(content.data() + before, step)));
     if (!read) return read.error();
     if (*read < step) {
       return malformed(source, "cut short: expected " + std::to_string(size) +
@@ -113,12 +110,12 @@ std::vector<std::array<float, 256>> byte_scales(const Image& image) {
 
 }  // namespace
 
-Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& images,
-                            const std::filesystem::path& labels, const Limits& limits) {
+Result<Dataset> load_images(const Schema& schema, const Source& source, const Limits& limits,
+                            Cells cells) {
   const Image& image = std::get<Image>(schema.kind);
-  auto image_source = ByteSource::open(images);
+  auto image_source = ByteSource::open(source.images);
   if (!image_source) return image_source.error();
-  auto label_source = ByteSource::open(labels);
+  auto label_source = ByteSource::open(source.labels);
   if (!label_source) return label_source.error();
 
   const auto dimensions = read_dimensions(*image_source);
@@ -134,7 +131,7 @@ Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& i
   if (rows == 0) return malformed(*image_source, "expected images, saw none");
   if ((*label_dimensions)[0] != rows) {
     return malformed(*label_source, "expected " + std::to_string(rows) + " labels as " +
-                                        images.string() + " has images, saw " +
+                                        source.images.string() + " has images, saw " +
                                         std::to_string((*label_dimensions)[0]));
   }
   const std::size_t features = schema.feature_count();
@@ -145,13 +142,12 @@ Result<Dataset> load_images(const Schema& schema, const std::filesystem::path& i
   DatasetBuilder builder(schema);
   auto label_bytes = read_content(*label_source, rows);
   if (!label_bytes) return label_bytes.error();
-  builder.labels().reserve(rows);
   for (std::size_t row = 0; row < rows; ++row) {
     const std::uint8_t label = (*label_bytes)[row];
     if (label >= schema.classes.size()) {
-      return malformed(*label_source, "row " + std::to_string(row) + ": expected a label below " +
-                                          std::to_string(schema.classes.size()) + ", saw " +
-                                          std::to_string(label));
+      const Fault fault{"expected a label below " + std::to_string(schema.classes.size()),
+                        std::to_string(label)};
+      return malformed(*label_source, "row " + std::to_string(row + 1) + ": " + fault.text(cells));
     }
     builder.labels().push_back(label);
   }

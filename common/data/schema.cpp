@@ -81,6 +81,11 @@ Numeric read_numeric(JsonReader& reader) {
   if (reader.find("missing") != nullptr) {
     numeric.missing = reader.number("missing", -statistic_max, statistic_max);
   }
+  const double scaled = (numeric.missing.value_or(numeric.mean) - numeric.mean) / numeric.deviation;
+  if (!reader.failed() && !std::isfinite(static_cast<float>(scaled))) {
+    reader.fail("missing", "expected a number that fits a float32 once it is scaled, saw " +
+                               describe(json::value(*numeric.missing)));
+  }
   numeric.missing_indicator = reader.boolean_or("missing_indicator", false);
   if (numeric.missing_indicator && !numeric.missing) {
     reader.fail("missing_indicator", "expected `missing` beside it: the number for an empty cell");
@@ -113,10 +118,17 @@ Sequence read_sequence(JsonReader& reader) {
   return sequence;
 }
 
+// A column of the file's header.
+std::string read_column_name(JsonReader& reader, std::string_view key) {
+  std::string name = reader.text(key, name_max_bytes);
+  if (name.empty()) reader.fail(key, "expected a column's name, saw an empty text");
+  return name;
+}
+
 Result<Column> parse_column(const json::value& value, std::string path) {
   JsonReader reader(value, std::move(path));
   Column column;
-  column.name = reader.text("name", name_max_bytes);
+  column.name = read_column_name(reader, "name");
   switch (read_choice(reader, "type", {"numeric", "categorical", "text"}, false)) {
     case 1:
       column.type = read_categorical(reader);
@@ -134,7 +146,7 @@ Result<Column> parse_column(const json::value& value, std::string path) {
 Result<TargetColumn> parse_target(const json::value& value, std::string path) {
   JsonReader reader(value, std::move(path));
   TargetColumn target;
-  target.name = reader.text("name", name_max_bytes);
+  target.name = read_column_name(reader, "name");
   target.mean = reader.number_or("mean", 0, -statistic_max, statistic_max);
   target.deviation = reader.number_or("deviation", 1, deviation_least, statistic_max);
   if (auto done = reader.finish(); !done) return done.error();
@@ -161,7 +173,7 @@ std::vector<Item> read_list(JsonReader& reader, std::string_view key, std::size_
 void read_answer(JsonReader& reader, Table& table, Error& error) {
   if (!reader.has("targets")) {
     reader.find("targets");  // known, for the suggestions
-    table.label = reader.text("label", name_max_bytes);
+    table.label = read_column_name(reader, "label");
     table.label_per_token = read_choice(reader, "label_per", {"row", "token"}) == 1;
     return;
   }
@@ -305,6 +317,26 @@ std::size_t Schema::feature_count() const {
   std::size_t count = 0;
   for (const Column& column : std::get<Table>(kind).columns) count += column.feature_count();
   return count;
+}
+
+std::vector<FeatureRange> Schema::feature_ranges() const {
+  if (std::holds_alternative<Image>(kind)) return {{"the image", 0, feature_count(), 0}};
+  if (const auto* text = std::get_if<Text>(&kind))
+    return {{"the text", 0, text->length, text->vocabulary.width()}};
+  std::vector<FeatureRange> ranges;
+  std::size_t first = 0;
+  for (const Column& column : std::get<Table>(kind).columns) {
+    FeatureRange range{"column " + in_quotes(column.name), first, column.feature_count(), 0};
+    if (const auto* sequence = std::get_if<Sequence>(&column.type)) {
+      range.bound = sequence->vocabulary.width();
+    } else if (const auto* categorical = std::get_if<Categorical>(&column.type)) {
+      const bool index = categorical->encoding == Categorical::Encoding::index;
+      range.bound = index ? categorical->category_count() : 2;
+    }
+    first += range.count;
+    ranges.push_back(std::move(range));
+  }
+  return ranges;
 }
 
 Target Schema::target() const {

@@ -131,6 +131,14 @@ struct Target {
   friend bool operator==(const Target&, const Target&) = default;
 };
 
+// Features beside each other that come of the same place of the data.
+struct FeatureRange {
+  std::string name;  // "column 'age'", for errors
+  std::size_t first = 0, count = 0;
+  // They are whole numbers from 0 to below this, whatever the rows; 0: any numbers.
+  std::uint64_t bound = 0;
+};
+
 struct Schema {
   std::vector<std::string> classes;  // label i is classes[i]; empty where the target is numbers or
                                      // tokens
@@ -138,6 +146,8 @@ struct Schema {
 
   // Features of one row.
   std::size_t feature_count() const;
+  // All features of a row, in order.
+  std::vector<FeatureRange> feature_ranges() const;
   Target target() const;
   // As a model sees one row: [features], [height, width, channels] or [length].
   std::vector<std::uint64_t> input_shape() const;

@@ -8,12 +8,16 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <string_view>
 
 #include "common/base/bytes.hpp"
 #include "common/base/file.hpp"
 #include "common/base/result.hpp"
 
 namespace entente::data {
+
+// What some programs put in front of UTF-8; no part of the text.
+inline constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 class ByteSource {
  public:

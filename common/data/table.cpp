@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <set>
 #include <unordered_map>
 
@@ -27,7 +28,8 @@ struct Header {
   std::vector<std::size_t> answers;  // the label, or the targets
 };
 
-Result<Header> read_header(CsvReader& csv, const Table& table) {
+// A file without a header has a row in its place: its names are withheld as cells are.
+Result<Header> read_header(CsvReader& csv, const Table& table, Cells cells) {
   const auto there = csv.next();
   if (!there) return there.error();
   if (!*there) return csv.error("expected a line with the columns' names, saw an empty file");
@@ -36,22 +38,25 @@ Result<Header> read_header(CsvReader& csv, const Table& table) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < csv.cell_count(); ++i) names.emplace_back(csv.cell(i));
   const Index index = index_of(names);
+  const auto column = [&](std::size_t i) {
+    return "column " + (cells == Cells::told ? in_quotes(names[i]) : std::to_string(i + 1));
+  };
   if (index.size() < names.size()) {
     for (std::size_t i = 0; i < names.size(); ++i) {
       if (index.at(names[i]) == i) continue;
-      return csv.error("column " + in_quotes(names[i]) + " occurs twice");
+      return csv.error(column(i) + " occurs twice");
     }
   }
   std::set<std::string, std::less<>> wanted;
   const auto find = [&](const std::string& name) -> Result<std::size_t> {
     wanted.insert(name);
     if (const auto at = index.find(name); at != index.end()) return at->second;
-    const std::string_view near = nearest(name, names);
+    const std::string_view near = cells == Cells::told ? nearest(name, names) : "";
     return csv.error("expected a column " + in_quotes(name) + ", saw none" +
                      (near.empty() ? "" : " (nearest: " + in_quotes(near) + ")"));
   };
-  for (const Column& column : table.columns) {
-    const auto at = find(column.name);
+  for (const Column& each : table.columns) {
+    const auto at = find(each.name);
     if (!at) return at.error();
     header.columns.push_back(*at);
   }
@@ -64,9 +69,9 @@ Result<Header> read_header(CsvReader& csv, const Table& table) {
     header.answers.push_back(*at);
   }
   if (!table.ignore_other_columns) {
-    for (const std::string& name : names) {
-      if (wanted.contains(name)) continue;
-      return csv.error("column " + in_quotes(name) +
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (wanted.contains(names[i])) continue;
+      return csv.error(column(i) +
                        " is not in the plan; name it there, or set ignore_other_columns = true");
     }
   }
@@ -79,41 +84,52 @@ std::string_view trimmed(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(" \t") - begin + 1);
 }
 
-// These give what is wrong with a cell: nothing when nothing is.
+// Of a number that no double holds: whether it is too small, not too large.
+bool is_below_one(std::string_view text) {
+  return std::abs(std::strtod(std::string(text).c_str(), nullptr)) < 1;
+}
 
-std::string read_number(std::string_view cell, double mean, double deviation,
-                        std::optional<double> missing, float& scaled) {
+// These give what is wrong with a cell.
+
+Fault read_number(std::string_view cell, double mean, double deviation,
+                  std::optional<double> missing, float& scaled) {
   const std::string_view text = trimmed(cell);
   double value = 0;
   if (text.empty()) {
-    if (!missing) return "expected a number, saw an empty cell (the plan gives no `missing`)";
+    if (!missing) return {"expected a number", "an empty cell (the plan gives no `missing`)"};
     value = *missing;
   } else {
     const auto [end, status] = std::from_chars(text.data(), text.data() + text.size(), value);
     if (end != text.data() + text.size() || status == std::errc::invalid_argument) {
-      return "expected a number, saw " + in_quotes(cell);
+      return {"expected a number", in_quotes(cell)};
+    }
+    if (status == std::errc::result_out_of_range && is_below_one(text)) {
+      return {"too small a number for a double (0 may be meant)", in_quotes(cell)};
     }
     if (status == std::errc::result_out_of_range || !std::isfinite(value)) {
-      return "expected a finite number, saw " + in_quotes(cell);
+      return {"expected a finite number", in_quotes(cell)};
     }
   }
   scaled = static_cast<float>((value - mean) / deviation);
-  if (!std::isfinite(scaled)) return "too large after scaling, saw " + in_quotes(cell);
+  if (!std::isfinite(scaled)) return {"too large after scaling", in_quotes(cell)};
   return {};
 }
 
-std::string read_numeric(const Numeric& numeric, std::string_view cell, std::span<float> features) {
+Fault read_numeric(const Numeric& numeric, std::string_view cell, std::span<float> features) {
   if (numeric.missing_indicator && trimmed(cell).empty()) features[1] = 1;
   return read_number(cell, numeric.mean, numeric.deviation, numeric.missing, features[0]);
 }
 
-std::string read_categorical(const Categorical& categorical, const Index& categories,
-                             std::string_view cell, std::span<float> features) {
+std::string shown(std::string_view cell) {
+  return cell.empty() ? "an empty cell" : in_quotes(cell);
+}
+
+Fault read_categorical(const Categorical& categorical, const Index& categories,
+                       std::string_view cell, std::span<float> features) {
   using Unknown = Categorical::Unknown;
   const auto at = categories.find(cell);
   if (at == categories.end() && categorical.unknown == Unknown::error) {
-    return "expected one of the plan's categories, saw " +
-           (cell.empty() ? std::string("an empty cell") : in_quotes(cell));
+    return {"expected one of the plan's categories", shown(cell)};
   }
   if (at == categories.end() && categorical.unknown == Unknown::zero) return {};
   const std::size_t category = at == categories.end() ? categories.size() : at->second;
@@ -141,8 +157,9 @@ Fitted fit(const Sequence& sequence, std::size_t count) {
 
 class TableReader {
  public:
-  TableReader(const Schema& schema, Header header)
-      : schema_(schema),
+  TableReader(const Schema& schema, Header header, Cells cells)
+      : cells_(cells),
+        schema_(schema),
         table_(std::get<Table>(schema.kind)),
         header_(std::move(header)),
         classes_(index_of(schema.classes)),
@@ -161,35 +178,36 @@ class TableReader {
       return csv.error("expected " + std::to_string(header_.cell_count) + " cells, saw " +
                        std::to_string(csv.cell_count()));
     }
-    const auto wrong = [&csv](const std::string& column, const std::string& problem) {
-      return csv.error("column " + in_quotes(column) + ": " + problem);
+    const auto wrong = [&](const std::string& column, const Fault& fault) {
+      return csv.error("column " + in_quotes(column) + ": " + fault.text(cells_));
     };
     std::fill(features_.begin(), features_.end(), 0.0F);
     std::span<float> features(features_);
     for (std::size_t i = 0; i < table_.columns.size(); ++i) {
       const Column& column = table_.columns[i];
-      const std::string problem = read_column(i, csv.cell(header_.columns[i]), features);
-      if (!problem.empty()) return wrong(column.name, problem);
+      if (const Fault fault = read_column(i, csv.cell(header_.columns[i]), features))
+        return wrong(column.name, fault);
       features = features.subspan(column.feature_count());
     }
-    builder.values().insert(builder.values().end(), features_.begin(), features_.end());
+    builder.values().append(features_);
     for (std::size_t i = 0; i < table_.targets.size(); ++i) {
       const TargetColumn& target = table_.targets[i];
-      const std::string problem =
-          read_number(csv.cell(header_.answers[i]), target.mean, target.deviation, {},
-                      builder.answers().emplace_back());
-      if (!problem.empty()) return wrong(target.name, problem);
+      float answer = 0;
+      const Fault fault =
+          read_number(csv.cell(header_.answers[i]), target.mean, target.deviation, {}, answer);
+      if (fault) return wrong(target.name, fault);
+      builder.answers().push_back(answer);
     }
     if (!table_.targets.empty()) return ok();
     const std::string_view label = csv.cell(header_.answers.front());
-    const std::string problem = table_.label_per_token ? read_labels(label, builder.labels())
-                                                       : read_label(label, builder.labels());
-    if (!problem.empty()) return wrong(table_.label, problem);
+    const Fault fault = table_.label_per_token ? read_labels(label, builder.labels())
+                                               : read_label(label, builder.labels());
+    if (fault) return wrong(table_.label, fault);
     return ok();
   }
 
  private:
-  std::string read_column(std::size_t i, std::string_view cell, std::span<float> features) {
+  Fault read_column(std::size_t i, std::string_view cell, std::span<float> features) {
     const auto& type = table_.columns[i].type;
     if (const auto* numeric = std::get_if<Numeric>(&type)) {
       return read_numeric(*numeric, cell, features);
@@ -199,40 +217,41 @@ class TableReader {
     }
     const auto& sequence = std::get<Sequence>(type);
     tokens_.clear();
-    std::string problem = vocabularies_[i].add_numbers(cell, tokens_);
+    const std::string problem = vocabularies_[i].add_numbers(cell, tokens_);
+    if (!problem.empty()) return {cells_ == Cells::told ? problem : "expected UTF-8", ""};
     const Fitted fitted = fit(sequence, tokens_.size());
     std::copy_n(tokens_.data() + fitted.from, fitted.count, features.data() + fitted.to);
     if (table_.label_per_token) {
       labelled_ = &sequence;
       labelled_count_ = tokens_.size();
     }
-    return problem;
+    return {};
   }
 
-  std::string read_label(std::string_view label, std::vector<std::uint32_t>& labels) const {
+  Fault read_label(std::string_view label, Growing<std::uint32_t>& labels) const {
     const auto at = classes_.find(label);
     if (at == classes_.end()) {
-      return "expected one of the plan's " + std::to_string(schema_.classes.size()) +
-             " classes, saw " + (label.empty() ? std::string("an empty cell") : in_quotes(label));
+      return {"expected one of the plan's " + std::to_string(schema_.classes.size()) + " classes",
+              shown(label)};
     }
     labels.push_back(static_cast<std::uint32_t>(at->second));
     return {};
   }
 
   // One for each token of the cell that was read last.
-  std::string read_labels(std::string_view cell, std::vector<std::uint32_t>& labels) {
+  Fault read_labels(std::string_view cell, Growing<std::uint32_t>& labels) {
     constexpr std::string_view spaces = " \t\r\n";
     cell_labels_.clear();
     for (;;) {
       cell.remove_prefix(std::min(cell.find_first_not_of(spaces), cell.size()));
       if (cell.empty()) break;
       const std::string_view name = cell.substr(0, cell.find_first_of(spaces));
-      if (std::string problem = read_label(name, cell_labels_); !problem.empty()) return problem;
+      if (Fault fault = read_label(name, cell_labels_)) return fault;
       cell.remove_prefix(name.size());
     }
     if (cell_labels_.size() != labelled_count_) {
-      return "expected " + std::to_string(labelled_count_) +
-             " classes, one for each token of the text, saw " + std::to_string(cell_labels_.size());
+      return {"expected one class for each token of the text",
+              std::to_string(cell_labels_.size()) + " for " + std::to_string(labelled_count_)};
     }
     const Fitted fitted = fit(*labelled_, cell_labels_.size());
     const std::size_t begin = labels.size();
@@ -241,6 +260,7 @@ class TableReader {
     return {};
   }
 
+  Cells cells_;
   const Schema& schema_;
   const Table& table_;
   Header header_;
@@ -250,7 +270,7 @@ class TableReader {
   std::vector<TokenIndex> vocabularies_;  // by column; empty for all but texts
   std::vector<float> features_;           // of one row
   std::vector<TokenNumber> tokens_;       // of one cell
-  std::vector<std::uint32_t> cell_labels_;
+  Growing<std::uint32_t> cell_labels_;
   const Sequence* labelled_ = nullptr;  // the column whose tokens have labels, once read
   std::size_t labelled_count_ = 0;      // and how many tokens its cell has
 };
@@ -258,12 +278,12 @@ class TableReader {
 }  // namespace
 
 Result<Dataset> load_table(const Schema& schema, const std::filesystem::path& path,
-                           const Limits& limits) {
+                           const Limits& limits, Cells cells) {
   auto csv = CsvReader::open(path);
   if (!csv) return csv.error();
-  auto header = read_header(*csv, std::get<Table>(schema.kind));
+  auto header = read_header(*csv, std::get<Table>(schema.kind), cells);
   if (!header) return header.error();
-  TableReader reader(schema, std::move(*header));
+  TableReader reader(schema, std::move(*header), cells);
   DatasetBuilder builder(schema);
   const Target target = schema.target();
   const std::uint64_t answers =

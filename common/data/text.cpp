@@ -12,18 +12,18 @@ namespace entente::data {
 namespace {
 
 constexpr std::size_t block_bytes = 256U << 10U;
-constexpr std::string_view byte_order_mark = "\xef\xbb\xbf";
 
 class TextReader {
  public:
-  TextReader(ByteSource source, const Vocabulary& vocabulary, std::uint64_t tokens_max)
-      : source_(std::move(source)),
+  TextReader(ByteSource source, const Vocabulary& vocabulary, std::uint64_t tokens_max, Cells cells)
+      : cells_(cells),
+        source_(std::move(source)),
         rule_(vocabulary.rule),
         index_(vocabulary),
         tokens_max_(tokens_max) {}
 
   // Appends the numbers of the next block's tokens; false when the text is over.
-  Result<bool> read(std::vector<TokenNumber>& numbers) {
+  Result<bool> read(Growing<TokenNumber>& numbers) {
     const std::size_t rest = text_.size();
     text_.resize(rest + block_bytes);
     const auto size =
@@ -37,6 +37,8 @@ class TextReader {
     TokenSplitter tokens(rule_, text_, whole);
     auto found = tokens.next();
     for (; found == TokenSplitter::Found::token; found = tokens.next()) {
+      const std::size_t token_bytes = tokens.token().size();
+      if (token_bytes > token_max_bytes) return too_long(tokens.used() - token_bytes);
       if (numbers.size() == tokens_max_) {
         return wrong(tokens.used(), "expected at most " + std::to_string(tokens_max_) +
                                         " tokens by the limit on memory, saw more");
@@ -44,12 +46,10 @@ class TextReader {
       numbers.push_back(index_.number(tokens.token()));
     }
     if (found == TokenSplitter::Found::malformed) {
-      return wrong(tokens.used(), not_utf8(text_, tokens.used()));
+      return wrong(tokens.used(), cells_ == Cells::told ? not_utf8(text_, tokens.used())
+                                                        : std::string("expected UTF-8"));
     }
-    if (text_.size() - tokens.used() > token_max_bytes) {
-      return wrong(tokens.used(),
-                   "a token of more than " + std::to_string(token_max_bytes) + " bytes");
-    }
+    if (text_.size() - tokens.used() > token_max_bytes) return too_long(tokens.used());
     pass(tokens.used());
     return !whole;
   }
@@ -68,6 +68,10 @@ class TextReader {
                                       ": byte " + std::to_string(place_ + used) + ": " + what};
   }
 
+  Error too_long(std::size_t used) const {
+    return wrong(used, "a token of more than " + std::to_string(token_max_bytes) + " bytes");
+  }
+
   // Forgets the first bytes of text_.
   void pass(std::size_t bytes) {
     const auto begin = text_.begin();
@@ -77,6 +81,7 @@ class TextReader {
     text_.erase(begin, end);
   }
 
+  Cells cells_;
   ByteSource source_;
   TokenRule rule_;
   TokenIndex index_;
@@ -89,12 +94,12 @@ class TextReader {
 }  // namespace
 
 Result<Dataset> load_text(const Schema& schema, const std::filesystem::path& path,
-                          const Limits& limits) {
+                          const Limits& limits, Cells cells) {
   const Text& text = std::get<Text>(schema.kind);
   auto source = ByteSource::open(path);
   if (!source) return source.error();
   TextReader reader(std::move(*source), text.vocabulary,
-                    limits.memory_max_bytes / sizeof(TokenNumber));
+                    limits.memory_max_bytes / sizeof(TokenNumber), cells);
   DatasetBuilder builder(schema);
   for (;;) {
     const auto more = reader.read(builder.tokens());

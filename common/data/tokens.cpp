@@ -9,6 +9,7 @@
 #include "common/base/bytes.hpp"
 #include "common/base/file.hpp"
 #include "common/base/text.hpp"
+#include "common/data/source.hpp"
 
 namespace entente::data {
 
@@ -223,6 +224,7 @@ Result<std::vector<std::string>> read_vocabulary_file(const std::filesystem::pat
   if (!text) return text.error();
   std::vector<std::string> entries;
   std::string_view rest = *text;
+  if (rest.starts_with(byte_order_mark)) rest.remove_prefix(byte_order_mark.size());
   while (!rest.empty()) {
     std::string_view line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(line.size() + 1, rest.size()));

@@ -111,7 +111,7 @@ Result<std::vector<std::string>> make_vocabulary(std::string_view text, const To
                                                  std::size_t most);
 
 // A vocabulary's file: one entry a line, UTF-8, a line feed written \n, a carriage return \r, a tab
-// \t and a backslash \\ .
+// \t and a backslash \\ . A byte order mark is skipped.
 std::string to_vocabulary_file(const std::vector<std::string>& entries);
 // Errors: malformed - "words.txt:17: ..."; not_found; io.
 Result<std::vector<std::string>> read_vocabulary_file(const std::filesystem::path& path);

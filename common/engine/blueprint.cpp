@@ -122,7 +122,7 @@ std::optional<std::size_t> Draft::first_feature(ValueIndex value) const {
 Result<void> Draft::tokens(ValueIndex value, std::uint64_t bound) {
   const auto first = first_feature(value);
   if (!first) return wrong("must read one of the model's inputs, as whole numbers");
-  blueprint_.tokens.push_back({*first, extent(value).count(), bound});
+  blueprint_.tokens.push_back({*first, extent(value).count(), bound, name_});
   return ok();
 }
 

@@ -180,12 +180,6 @@ struct PlacedInput {
   std::size_t first = 0;
 };
 
-// Features that must be whole numbers from 0 to below `bound`.
-struct Tokens {
-  std::size_t first = 0, count = 0;
-  std::uint64_t bound = 0;
-};
-
 // An activation that the loss computes itself (`ending`: softmax, sigmoid; else linear) is not a
 // step: loss and prediction each do it in their way.
 struct Blueprint {

@@ -282,6 +282,13 @@ struct InputSpec {
   Shape shape;
 };
 
+// Features that a layer takes as whole numbers from 0 to below `bound`.
+struct Tokens {
+  std::size_t first = 0, count = 0;
+  std::uint64_t bound = 0;
+  std::string layer;  // its name
+};
+
 // Any number of inputs, and layers in an order in which each stands behind what it reads; the last
 // is the output.
 struct GraphSpec {

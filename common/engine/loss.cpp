@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "common/base/assert.hpp"
@@ -69,30 +70,32 @@ std::string of_row(std::size_t row) {
   return "the target of row " + std::to_string(row) + " (from 0)";
 }
 
-// Values of one row that this loss cannot take: what is wrong, or nothing.
+// The first of the values that is not as it must be.
+template <class S, class Fine>
+std::optional<TargetFault> first_fault(std::span<const S> values, std::string_view expected,
+                                       const Fine& fine) {
+  const auto bad = std::ranges::find_if_not(values, fine);
+  if (bad == values.end()) return std::nullopt;
+  return TargetFault{static_cast<std::size_t>(bad - values.begin()), std::string(expected),
+                     static_cast<double>(*bad)};
+}
+
 template <class S>
-std::string fault(const CategoricalCrossEntropy&, std::span<const S> values) {
+std::optional<TargetFault> fault(const CategoricalCrossEntropy&, std::span<const S> values) {
+  auto negative = first_fault(values, "at least 0", [](S value) { return value >= 0; });
+  if (negative) return negative;
   double sum = 0;
-  for (const S value : values) {
-    if (!(value >= 0)) return "has " + std::to_string(value) + "; expected at least 0";
-    sum += static_cast<double>(value);
-  }
-  if (std::abs(sum - 1) <= distribution_slack) return "";
-  return "adds up to " + std::to_string(sum) + "; expected 1";
+  for (const S value : values) sum += static_cast<double>(value);
+  if (std::abs(sum - 1) <= distribution_slack) return std::nullopt;
+  return TargetFault{std::nullopt, "1", sum};
 }
 template <class S>
-std::string fault(const BinaryCrossEntropy&, std::span<const S> values) {
-  for (const S value : values) {
-    if (!(value >= 0 && value <= 1)) return "has " + std::to_string(value) + "; expected 0 to 1";
-  }
-  return "";
+std::optional<TargetFault> fault(const BinaryCrossEntropy&, std::span<const S> values) {
+  return first_fault(values, "0 to 1", [](S value) { return value >= 0 && value <= 1; });
 }
 template <class Spec, class S>
-std::string fault(const Spec&, std::span<const S> values) {
-  for (const S value : values) {
-    if (!std::isfinite(value)) return "has " + std::to_string(value) + "; expected a finite number";
-  }
-  return "";
+std::optional<TargetFault> fault(const Spec&, std::span<const S> values) {
+  return first_fault(values, "a finite number", [](S value) { return std::isfinite(value); });
 }
 
 // log(1 + x) for x in [0, 1]: 2 (s + s^3 / 3 + s^5 / 5 ...), s = x / (2 + x) <= 1/3. Unlike
@@ -208,6 +211,13 @@ struct Row {
 }  // namespace
 
 template <class S>
+std::optional<TargetFault> fault_of(const LossSpec& loss, std::span<const S> values) {
+  return std::visit([&](const auto& spec) { return fault(spec, values); }, loss);
+}
+template std::optional<TargetFault> fault_of(const LossSpec&, std::span<const float>);
+template std::optional<TargetFault> fault_of(const LossSpec&, std::span<const double>);
+
+template <class S>
 BasicLoss<S>::BasicLoss(LossSpec spec, std::size_t outputs, Isa isa)
     : spec_(std::move(spec)), outputs_(outputs), isa_(isa) {}
 
@@ -265,9 +275,10 @@ Result<void> BasicLoss<S>::check(const BasicTargets<S>& targets, std::size_t row
   }
   for (std::size_t row = 0; row < rows; ++row) {
     const auto values = targets.values.subspan(row * outputs_, outputs_);
-    const std::string wrong =
-        std::visit([&](const auto& loss) { return fault(loss, values); }, spec_);
-    if (!wrong.empty()) return invalid(of_row(row) + " " + wrong);
+    const auto wrong = fault_of(spec_, values);
+    if (!wrong) continue;
+    return invalid(of_row(row) + (wrong->value ? " has " : " adds up to ") +
+                   std::to_string(wrong->seen) + "; expected " + wrong->expected);
   }
   return ok();
 }

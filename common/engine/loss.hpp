@@ -33,6 +33,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -84,6 +85,16 @@ struct BasicTargets {
 };
 using Targets = BasicTargets<float>;
 using Targets64 = BasicTargets<double>;
+
+// Why a loss does not take a row's target of numbers [k].
+struct TargetFault {
+  std::optional<std::size_t> value;  // which of them; none: all together, whose sum it is
+  std::string expected;              // "0 to 1"
+  double seen = 0;
+};
+// Nothing where it takes them.
+template <class S>
+std::optional<TargetFault> fault_of(const LossSpec& loss, std::span<const S> values);
 
 template <class S>
 class BasicLoss {

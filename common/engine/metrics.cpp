@@ -35,8 +35,10 @@ std::size_t greatest_of(std::span<const float> values) {
   return static_cast<std::size_t>(std::max_element(values.begin(), values.end()) - values.begin());
 }
 
+// What is no finite number counts as the least: log_of knows none but finite ones.
 double loss_of(double probability) {
-  return -log_of(std::max(probability, probability_least));
+  const bool known = probability >= probability_least && std::isfinite(probability);
+  return -log_of(known ? probability : probability_least);
 }
 
 }  // namespace
@@ -164,7 +166,6 @@ std::optional<ConfusionMatrix::Macro> ConfusionMatrix::macro() const {
 
 void RankedScores::add(std::span<const float> scores, std::span<const std::uint32_t> labels) {
   ENTENTE_ASSERT(scores.size() == labels.size(), "scores for other rows");
-  rows_.reserve(rows_.size() + scores.size());
   for (std::size_t row = 0; row < scores.size(); ++row) {
     ENTENTE_ASSERT(labels[row] < 2, "a label that is no class");
     rows_.push_back({scores[row], labels[row]});

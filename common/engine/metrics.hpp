@@ -26,7 +26,7 @@ namespace entente::engine {
 struct ClassificationMetrics {
   std::uint64_t rows = 0;
   std::uint64_t correct = 0;  // the greatest probability is the label's; of equals the first counts
-  double loss_sum = 0;        // nats; a probability below 1e-7 counts as that (as in Keras)
+  double loss_sum = 0;  // nats; a probability below 1e-7 (as in Keras), or NaN, counts as that
 
   // probabilities [n, classes]; labels [n], below `classes`.
   void add(std::span<const float> probabilities, std::span<const std::uint32_t> labels,
@@ -111,6 +111,10 @@ class RankedScores {
   void add(std::span<const float> probabilities, std::span<const std::uint32_t> labels,
            std::size_t classes, std::size_t positive);
   void add(const RankedScores& more);
+  // Room for so many rows, so that it does not grow while they come.
+  void reserve(std::size_t rows) { rows_.reserve(rows); }
+  // Bytes that so many rows take; a figure takes as much again while it is worked out.
+  static constexpr std::uint64_t bytes_of(std::uint64_t rows) { return rows * sizeof(Row); }
 
   std::size_t rows() const { return rows_.size(); }
 

@@ -44,28 +44,34 @@ Error wrong_size(std::string_view what, std::uint64_t expected, std::uint64_t se
                                            std::to_string(seen)};
 }
 
+template <class S>
+std::optional<UnfitFeature> first_unfit(std::span<const S> features, const Blueprint& blueprint) {
+  for (std::size_t index = 0; index < features.size(); ++index) {
+    const std::size_t row = index / blueprint.feature_count;
+    const std::size_t value = index % blueprint.feature_count;
+    if (!std::isfinite(features[index])) return UnfitFeature{row, value, 0};
+    for (const Tokens& tokens : blueprint.tokens) {
+      const bool inside = value >= tokens.first && value - tokens.first < tokens.count;
+      if (inside && !is_token(features[index], tokens.bound))
+        return UnfitFeature{row, value, tokens.bound};
+    }
+  }
+  return std::nullopt;
+}
+
 // Precondition: some value is not finite, or not the token it must be.
 template <class S>
 Error not_fine(std::span<const S> features, const Blueprint& blueprint, std::size_t first_row) {
-  const std::size_t input_count = blueprint.feature_count;
-  std::size_t index = 0;
-  std::uint64_t bound = 0;  // of the token that it is not
-  for (; index < features.size(); ++index) {
-    if (!std::isfinite(features[index])) break;
-    for (const Tokens& tokens : blueprint.tokens) {
-      const std::size_t value = index % input_count;
-      const bool inside = value >= tokens.first && value - tokens.first < tokens.count;
-      if (inside && !is_token(features[index], tokens.bound)) bound = tokens.bound;
-    }
-    if (bound != 0) break;
-  }
-  ENTENTE_ASSERT(index < features.size(), "a value that is not fine");
+  const auto unfit = first_unfit(features, blueprint);
+  ENTENTE_ASSERT(unfit.has_value(), "a value that is not fine");
+  const S seen = features[unfit->row * blueprint.feature_count + unfit->value];
   return Error{
       Errc::invalid_argument,
-      "features: row " + std::to_string(first_row + index / input_count) + ", value " +
-          std::to_string(index % input_count) + " (both from 0) is " +
-          std::to_string(features[index]) + "; expected a " +
-          (bound == 0 ? "finite number" : "whole number from 0 to " + std::to_string(bound - 1))};
+      "features: row " + std::to_string(first_row + unfit->row) + ", value " +
+          std::to_string(unfit->value) + " (both from 0) is " + std::to_string(seen) +
+          "; expected a " +
+          (unfit->bound == 0 ? "finite number"
+                             : "whole number from 0 to " + std::to_string(unfit->bound - 1))};
 }
 
 }  // namespace
@@ -104,6 +110,9 @@ std::span<const InputSpec> Network::inputs() const {
 }
 std::size_t Network::input_count() const {
   return parts_->blueprint.feature_count;
+}
+std::span<const Tokens> Network::tokens() const {
+  return parts_->blueprint.tokens;
 }
 std::size_t Network::output_count() const {
   return parts_->blueprint.output.channels;
@@ -245,6 +254,10 @@ Result<void> Network::infer(std::span<const S> parameters, std::span<const S> fe
     }
   }
   return ok();
+}
+
+std::optional<UnfitFeature> Network::unfit(std::span<const float> features) const {
+  return first_unfit(features, parts_->blueprint);
 }
 
 void Network::write_state(std::span<float> parameters, Workspace& workspace) const {

@@ -51,6 +51,12 @@ struct BasicBatch {
 using Batch = BasicBatch<float>;
 using Batch64 = BasicBatch<double>;
 
+// A feature that a network does not take: NaN, infinite, or no token where one must be.
+struct UnfitFeature {
+  std::size_t row = 0, value = 0;  // both from 0
+  std::uint64_t bound = 0;         // expected: a whole number below it; 0: a finite number
+};
+
 class Network {
  public:
   // `isa`: the process's choice (chosen_isa) when not given.
@@ -66,10 +72,11 @@ class Network {
   const tensor::ParameterLayout& layout() const;
   std::uint64_t parameter_count() const { return layout().parameter_count(); }
   std::span<const InputSpec> inputs() const;
-  const Shape& input_shape() const;    // of the first input
-  std::size_t input_count() const;     // i
-  std::size_t output_count() const;    // k
-  std::size_t position_count() const;  // q
+  const Shape& input_shape() const;        // of the first input
+  std::size_t input_count() const;         // i
+  std::span<const Tokens> tokens() const;  // which of them are tokens
+  std::size_t output_count() const;        // k
+  std::size_t position_count() const;      // q
   Isa isa() const;
   // How each of the layout's tensors begins (see initial.hpp).
   std::span<const TensorInitial> initial() const;
@@ -100,6 +107,10 @@ class Network {
   // Errors: invalid_argument - as above.
   Result<void> predict(std::span<const float> parameters, std::span<const float> features,
                        std::span<float> predictions, Workspace& workspace) const;
+
+  // The first such feature of `features` [n, i], if there is one: what an error above is about, for
+  // those who know the rows by other names.
+  std::optional<UnfitFeature> unfit(std::span<const float> features) const;
 
   // The same in float64 on the baseline instruction set, by the same code: to check gradients, not
   // to train.

@@ -30,6 +30,23 @@ Result<void> check_inputs(const Plan& plan) {
                " values together as the data have features, saw " + std::to_string(features));
 }
 
+// An Embedding has a row for every number that the data's own vocabulary or categories make. What a
+// numeric column holds no plan knows: training looks at that.
+Result<void> check_tokens(const Plan& plan, const engine::Network& network) {
+  for (const data::FeatureRange& range : plan.data.feature_ranges()) {
+    for (const engine::Tokens& tokens : network.tokens()) {
+      const bool apart =
+          range.first + range.count <= tokens.first || tokens.first + tokens.count <= range.first;
+      if (apart || range.bound <= tokens.bound) continue;
+      return wrong("model: layer " + in_quotes(tokens.layer) +
+                   ": expected input_dim to be at least " + std::to_string(range.bound) + " as " +
+                   range.name + " of the data makes so many numbers, saw " +
+                   std::to_string(tokens.bound));
+    }
+  }
+  return ok();
+}
+
 Result<void> check_outputs(const Plan& plan, const engine::Network& network) {
   const data::Target target = plan.data.target();
   const bool classes = target.kind == data::Target::Kind::classes;
@@ -96,6 +113,7 @@ Result<void> check_fit(const Plan& plan) {
   if (auto fits = check_inputs(plan); !fits) return fits;
   const auto network = compile(plan);
   if (!network) return wrong(network.error().detail);
+  if (auto fits = check_tokens(plan, *network); !fits) return fits;
   if (auto fits = check_outputs(plan, *network); !fits) return fits;
   for (const std::string& metric : plan.rules.metrics) {
     if (auto fits = check_metric(plan.data.target(), metric); !fits) return fits;

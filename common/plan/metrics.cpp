@@ -11,15 +11,16 @@ namespace {
 using For = Metric::For;
 using Mean = Metric::Mean;
 
+// Rows of texts without a single token define none of the figures of classes.
 constexpr std::array<Metric, 13> metrics{{
-    {"accuracy", For::classes},
-    {"loss"},
-    {"log_loss", For::classes},
-    {"perplexity", For::classes, Mean::of_logarithms},
-    {"top_k_accuracy", For::classes},
-    {"precision", For::classes, Mean::plain, false, confusion_classes_max},
-    {"recall", For::classes, Mean::plain, false, confusion_classes_max},
-    {"f1", For::classes, Mean::plain, false, confusion_classes_max},
+    {"accuracy", For::classes, Mean::plain, true},
+    {"loss", For::any, Mean::plain, true},
+    {"log_loss", For::classes, Mean::plain, true},
+    {"perplexity", For::classes, Mean::of_logarithms, true},
+    {"top_k_accuracy", For::classes, Mean::plain, true},
+    {"precision", For::classes, Mean::plain, true, confusion_classes_max},
+    {"recall", For::classes, Mean::plain, true, confusion_classes_max},
+    {"f1", For::classes, Mean::plain, true, confusion_classes_max},
     {"roc_auc", For::classes, Mean::plain, true, ranked_classes_max},
     {"average_precision", For::classes, Mean::plain, true, ranked_classes_max},
     {"rmse", For::numbers, Mean::of_squares},

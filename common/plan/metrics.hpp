@@ -27,8 +27,8 @@ struct Metric {
   std::string_view name;
   For targets = For::any;
   Mean mean = Mean::plain;
-  // Some rows do not define it (a class is missing, targets are all alike): it is then left out of
-  // the report. Others are always there.
+  // Some rows do not define it (a class is missing, targets are all alike, no position has a
+  // label): it is then left out of the report. Others are always there.
   bool may_be_undefined = false;
   std::size_t classes_max = 0;  // that it is for; 0: any number
 };

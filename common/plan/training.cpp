@@ -167,6 +167,13 @@ std::vector<double> read_class_weights(JsonReader& reader) {
 }
 
 engine::LossSpec read_loss(JsonReader& reader) {
+  constexpr std::string_view sparse = "sparse_categorical_crossentropy";
+  if (const json::value* loss = reader.find("loss");
+      loss != nullptr && *loss == json::value(sparse)) {
+    reader.fail("loss",
+                "expected 'categorical_crossentropy', which takes classes as they are, saw " +
+                    in_quotes(sparse));
+  }
   const std::string kind =
       choice_or_first(reader, "loss",
                       {"categorical_crossentropy", "binary_crossentropy", "mean_squared_error",

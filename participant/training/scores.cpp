@@ -16,6 +16,13 @@ bool asks_for_ranks(const std::vector<std::string>& metrics) {
   });
 }
 
+// How many classes have their scores kept.
+std::size_t ranked_classes(const plan::Plan& plan) {
+  const data::Target target = plan.data.target();
+  if (target.kind == data::Target::Kind::numbers || !asks_for_ranks(plan.rules.metrics)) return 0;
+  return target.width == 2 ? 1 : target.width;
+}
+
 // The mean of those that are defined.
 template <class Of, class Figure>
 std::optional<double> mean_of(const std::vector<Of>& each, const Figure& figure) {
@@ -40,7 +47,17 @@ engine::LossSpec plain(engine::LossSpec loss) {
 
 }  // namespace
 
-Scores::Scores(const plan::Plan& plan) : metrics_(plan.rules.metrics), target_(plan.data.target()) {
+std::uint64_t Scores::memory_bytes(const plan::Plan& plan, std::uint64_t positions) {
+  const std::uint64_t ranked = ranked_classes(plan), width = plan.data.target().width;
+  const std::uint64_t sorting = ranked > 0 ? 1 : 0;
+  const bool confusion = plan.data.target().kind == data::Target::Kind::classes &&
+                         width <= plan::confusion_classes_max;
+  return (ranked + sorting) * engine::RankedScores::bytes_of(positions) +
+         (confusion ? 2 * width * width * sizeof(std::uint64_t) : 0);  // and the copy that is given
+}
+
+Scores::Scores(const plan::Plan& plan, std::size_t positions)
+    : metrics_(plan.rules.metrics), target_(plan.data.target()) {
   const engine::LossInput takes = engine::taken_by(plan.training.loss);
   outputs_ = target_.width;
   if (target_.kind == data::Target::Kind::numbers) {
@@ -57,7 +74,8 @@ Scores::Scores(const plan::Plan& plan) : metrics_(plan.rules.metrics), target_(p
     if (const auto k = plan::top_k_of(metric)) tops_.push_back({*k});
   }
   if (target_.width <= plan::confusion_classes_max) confusion_.emplace(target_.width);
-  if (asks_for_ranks(metrics_)) ranked_.resize(target_.width == 2 ? 1 : target_.width);
+  ranked_.resize(ranked_classes(plan));
+  for (engine::RankedScores& each : ranked_) each.reserve(positions);
 }
 
 void Scores::add(std::span<const float> predictions, std::span<const std::uint32_t> labels,
@@ -124,6 +142,7 @@ void Scores::add_numbers(std::span<const float> predictions, std::span<const flo
 }
 
 std::optional<double> Scores::of_classes(const std::string& metric) const {
+  if (sums_.rows == 0) return std::nullopt;
   if (metric == "accuracy") return sums_.accuracy();
   if (metric == "loss" || metric == "log_loss") return sums_.mean_loss();
   if (metric == "perplexity") return sums_.perplexity();

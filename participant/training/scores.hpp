@@ -20,7 +20,10 @@ namespace entente::participant::training {
 
 class Scores {
  public:
-  explicit Scores(const plan::Plan& plan);
+  // For up to `positions` of them; more only take more time.
+  explicit Scores(const plan::Plan& plan, std::size_t positions = 0);
+  // Bytes at the peak for so many positions.
+  static std::uint64_t memory_bytes(const plan::Plan& plan, std::uint64_t positions);
 
   // k = outputs of a position. Positions whose label is data::no_label do not count.
   //   predictions  [n, k]

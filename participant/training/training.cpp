@@ -10,6 +10,7 @@
 #include "common/base/bytes.hpp"
 #include "common/base/random.hpp"
 #include "common/crypto/hash.hpp"
+#include "participant/training/faults.hpp"
 #include "participant/training/scores.hpp"
 
 namespace entente::participant::training {
@@ -115,10 +116,10 @@ class Trainer {
     double loss = 0;
     for (auto rows = batches_.next(); !rows.empty(); rows = batches_.next()) {
       if (stop && stop()) return stopped();
-      const auto batch_loss = setting_.network.loss_and_gradient(
-          parameters_.values(), batch_.gather(rows, seeds_.next64()), gradient_.values(),
-          workspace_);
-      if (!batch_loss) return batch_loss.error();
+      const engine::Batch batch = batch_.gather(rows, seeds_.next64());
+      const auto batch_loss = setting_.network.loss_and_gradient(parameters_.values(), batch,
+                                                                 gradient_.values(), workspace_);
+      if (!batch_loss) return in_terms_of_data(setting_, rows, batch, batch_loss.error());
       loss += *batch_loss * static_cast<double>(rows.size());
       optimizer_.step(gradient_.values(), parameters_.values());
       setting_.network.write_state(parameters_.values(), workspace_);
@@ -152,6 +153,26 @@ std::size_t evaluation_rows(const Setting& setting) {
   return rows;
 }
 
+std::uint64_t row_bytes(const Setting& setting) {
+  return (setting.dataset.feature_count() + BatchBuffer::labels_of_row(setting.dataset) +
+          BatchBuffer::values_of_row(setting.dataset)) *
+         sizeof(float);
+}
+
+// What evaluating takes beside the rows.
+std::uint64_t evaluation_bytes(const Setting& setting) {
+  if (setting.plan.rules.metrics.empty()) return 0;
+  const engine::Network& network = setting.network;
+  const auto rows = static_cast<std::uint64_t>(setting.plan.holdout *
+                                               static_cast<double>(setting.dataset.rows()));
+  const auto together = std::clamp<std::uint64_t>(rows, 1, evaluation_rows(setting));
+  const std::uint64_t of_row = network.position_count() * network.output_count() * sizeof(float);
+  return network.parameter_count() * sizeof(float) +
+         network.workspace_bytes(together, engine::Purpose::inference) +
+         together * (of_row + row_bytes(setting)) +
+         Scores::memory_bytes(setting.plan, rows * network.position_count());
+}
+
 bool keeps_optimizer(const Setting& setting) {
   return setting.plan.training.optimizer_state == plan::OptimizerState::keep;
 }
@@ -159,6 +180,28 @@ bool keeps_optimizer(const Setting& setting) {
 std::uint64_t optimizer_bytes(const Setting& setting) {
   return engine::Optimizer::state_bytes(plan::optimizer_of(setting.plan.training, 1),
                                         setting.network.parameter_count());
+}
+
+// NaN would pass for the first class, and for any number.
+Result<void> check_predictions(std::span<const float> predictions,
+                               std::span<const std::uint32_t> rows) {
+  const auto bad = std::ranges::find_if_not(predictions, [](float p) { return std::isfinite(p); });
+  if (bad == predictions.end()) return ok();
+  const std::size_t of_row = predictions.size() / rows.size();
+  const auto at = static_cast<std::size_t>(bad - predictions.begin()) / of_row;
+  return Error{Errc::invalid_argument, "the model's prediction for " + place_of(rows[at]) +
+                                           " is not finite: its parameters have diverged"};
+}
+
+// Finite predictions may still be so far off that float32 holds no loss of them.
+Result<void> check_figures(const std::map<std::string, double>& figures) {
+  for (const auto& [name, value] : figures) {
+    if (std::isfinite(value)) continue;
+    return Error{Errc::invalid_argument, "the model's " + name +
+                                             " is not finite here: its predictions are too far "
+                                             "from the targets, or its parameters have diverged"};
+  }
+  return ok();
 }
 
 // trained -= global; the Euclidean norm of what is left.
@@ -203,6 +246,7 @@ Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<con
   std::ranges::copy(global, trainer.parameters().begin());
   for (std::uint32_t epoch = 0; epoch < setting.plan.training.local_epochs; ++epoch) {
     const auto loss = trainer.run_epoch(epoch, stop);
+    if (!loss && loss.error().code == Errc::malformed) return loss.error();
     if (!loss) return in_context("epoch " + std::to_string(epoch + 1), loss.error());
     outcome.loss = *loss;
   }
@@ -229,17 +273,19 @@ Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> 
   BatchBuffer batch(setting.dataset, rows_max);
   std::vector<float> predictions(rows_max * of_row);
   auto workspace = setting.network.make_workspace(rows_max, engine::Purpose::inference);
-  Scores scores(setting.plan);
+  Scores scores(setting.plan, rows.size() * setting.network.position_count());
   for (std::size_t first = 0; first < rows.size(); first += rows_max) {
     if (stop && stop()) return stopped();
     const auto part = rows.subspan(first, std::min(rows_max, rows.size() - first));
     const engine::Batch gathered = batch.gather(part, std::nullopt);
     const auto predicted = std::span(predictions).first(part.size() * of_row);
     auto done = setting.network.predict(parameters, gathered.features, predicted, workspace);
-    if (!done) return done.error();
+    if (!done) return in_terms_of_data(setting, part, gathered, done.error());
+    if (auto finite = check_predictions(predicted, part); !finite) return finite.error();
     scores.add(predicted, gathered.labels, gathered.values);
   }
   figures.metrics = scores.figures();
+  if (auto finite = check_figures(figures.metrics); !finite) return finite.error();
   if (scores.confusion() != nullptr) figures.confusion = *scores.confusion();
   return figures;
 }
@@ -251,17 +297,15 @@ std::uint64_t remembered_count(const Setting& setting) {
 Memory memory_of(const Setting& setting) {
   const std::uint64_t rows = setting.dataset.rows();
   const std::size_t batch = batch_rows(setting, setting.dataset.rows());
-  const std::uint64_t row_scalars = setting.dataset.feature_count() +
-                                    BatchBuffer::labels_of_row(setting.dataset) +
-                                    BatchBuffer::values_of_row(setting.dataset);
   Memory memory;
   memory.rows = setting.dataset.memory_bytes() + 3 * rows * sizeof(std::uint32_t) +
-                batch * row_scalars * sizeof(float);
+                batch * row_bytes(setting);
   memory.parameters = 2 * setting.network.parameter_count() * sizeof(float);
   memory.gradient = setting.network.parameter_count() * sizeof(float);
   memory.optimizer = (keeps_optimizer(setting) ? 2 : 1) * optimizer_bytes(setting);
   memory.activations = setting.network.workspace_bytes(
       rows_at_once(setting, batch), engine::Purpose::training, saving_of(setting, batch));
+  memory.evaluation = evaluation_bytes(setting);
   return memory;
 }
 

@@ -11,6 +11,7 @@
 // state is).
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -60,7 +61,8 @@ data::Split split_rows(const Setting& setting);
 // Trains plan.training.local_epochs on the training rows, starting from `global` [p], and with what
 // the optimiser remembered if anything. Precondition: that has remembered_count() values.
 // Errors: cancelled - stopped; invalid_argument - a size differs from the network's, or the loss or
-// the parameters did not stay finite (the text may name a row: it is for this house alone).
+// the parameters did not stay finite; malformed - a row that the model or the loss does not take
+// (the text names it, from 1, and its column: it is for this house alone).
 Result<Outcome> train(const Setting& setting, std::uint64_t round, std::span<const float> global,
                       const Stop& stop = {}, const Remembered* before = nullptr);
 
@@ -74,18 +76,25 @@ struct Figures {
 };
 
 // The plan's metrics of `parameters` [p] on `rows`, added in their order.
-// Errors: cancelled; invalid_argument - as train, or no rows while the plan asks for metrics.
+// Errors: cancelled; invalid_argument - a size differs from the network's, no rows while the plan
+// asks for metrics, or a prediction or a figure is not finite (the text names the dataset's row,
+// from 1); malformed - as train.
 Result<Figures> evaluate(const Setting& setting, std::span<const std::uint32_t> rows,
                          std::span<const float> parameters, const Stop& stop = {});
 
-// Bytes at the peak of training here.
+// Bytes at the peak of training here, or of evaluating, whichever takes more.
 struct Memory {
-  std::uint64_t rows = 0;        // the dataset, and a batch of it
+  std::uint64_t rows = 0;  // the dataset, and a batch of it: both have these
+  // Training.
   std::uint64_t parameters = 0;  // twice: the model as it came, and as it is trained
   std::uint64_t gradient = 0;
   std::uint64_t optimizer = 0;    // twice where its state comes from the round before
   std::uint64_t activations = 0;  // and their gradients: the workspace
-  std::uint64_t total() const { return rows + parameters + gradient + optimizer + activations; }
+  // Evaluating: the model, a workspace, and what the metrics keep of the rows held out (ranked ones
+  // a score for each class).
+  std::uint64_t evaluation = 0;
+  std::uint64_t training() const { return parameters + gradient + optimizer + activations; }
+  std::uint64_t total() const { return rows + std::max(training(), evaluation); }
 };
 Memory memory_of(const Setting& setting);
 

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <boost/test/unit_test.hpp>
+#include <csignal>
 #include <cstring>
 #include <fstream>
 #include <numeric>
@@ -229,6 +230,26 @@ BOOST_AUTO_TEST_CASE(no_image_is_said_or_stored) {
 
   Overheard overheard(federation);
   check_private(rows, overheard.texts(), 60'000);
+}
+
+// Logs are read by more people than data are, and kept longer.
+BOOST_AUTO_TEST_CASE(a_daemons_log_of_a_table_that_does_not_fit_has_the_place_and_no_cell) {
+  Federation federation;
+  federation.start_coordinator();
+  std::string table = read_whole(examples / "breast-cancer" / "participant-1.csv");
+  const std::size_t cell = table.find('\n') + 1;
+  table.replace(cell, table.find(',', cell) - cell, "HIV positive");
+  federation.set_data("alice", "table = \"bad.csv\"\n");
+  fs::create_directories(federation.folder() / "alice");
+  write_whole(federation.folder() / "alice" / "bad.csv", table);
+  Process& alice = federation.start_participant("alice");
+  federation.submit();
+  const std::size_t line = alice.wait_for({"the data here do not fit the plan", "bad.csv:2"});
+  BOOST_REQUIRE(line != Process::npos);
+  BOOST_TEST(alice.line(line).find("mean_radius") != std::string::npos, alice.line(line));
+  alice.send(SIGTERM);
+  alice.wait();
+  BOOST_TEST(alice.all().find("HIV") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_SUITE_END()

@@ -77,6 +77,34 @@ BOOST_AUTO_TEST_CASE(a_plan_that_the_data_do_not_fit_is_declined_without_a_word_
   BOOST_TEST(!says(journal_disk.content(std::string(journal_file)), "Miller"));
 }
 
+// A disk that is not mounted yet.
+BOOST_AUTO_TEST_CASE(a_plan_whose_data_cannot_be_read_yet_is_neither_declined_nor_forgotten) {
+  for (const Errc code : {Errc::not_found, Errc::io}) {
+    workbench.data_do_not_fit = Error{code, "part.csv: not there"};
+    if (code == Errc::not_found) {
+      tell_plan();
+      start();
+    }
+    run_for(1min);
+    BOOST_TEST(transport.asked.empty());
+    BOOST_TEST(tally.plans_declined == 0u);
+    BOOST_TEST(!says(journal_disk.content(std::string(journal_file)), "decline"));
+  }
+  workbench.data_do_not_fit.reset();
+  run_for(10s);
+  BOOST_TEST(tally.plans_consented == 1u);
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_for_which_there_is_no_memory_is_declined_with_that_reason) {
+  workbench.data_do_not_fit = Error{Errc::rejected, "not enough memory"};
+  tell_plan();
+  start();
+  run_for(1s);
+  const auto answers = transport.all_asked<protocol::AnswerPlan>();
+  BOOST_REQUIRE(answers.size() == 1u);
+  BOOST_TEST(answers[0].reason == "not enough memory");
+}
+
 BOOST_AUTO_TEST_CASE(a_plan_past_a_ceiling_or_that_does_not_parse_is_declined) {
   policy.ceilings.rounds_max = 9;
   const std::string nonsense = "{\"schema\":1}";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "participant/local_workbench.hpp"
 
+#include <algorithm>
 #include <boost/asio/io_context.hpp>
 #include <boost/test/unit_test.hpp>
 #include <fstream>
@@ -53,6 +54,9 @@ struct Bench {
   Digest write_model(std::uint64_t seed) const {
     tensor::ParameterBuffer values(network.parameter_count());
     engine::initial_values(network, seed, 0, values.values());
+    return write_model(values);
+  }
+  Digest write_model(const tensor::ParameterBuffer& values) const {
     const fs::path path = folder / "made";
     const Digest digest = must(tensor::write_safetensors(path, network.layout(), values.values()));
     fs::rename(path, state.model(digest));
@@ -170,6 +174,17 @@ BOOST_AUTO_TEST_CASE(a_candidate_is_evaluated_on_the_held_out_rows) {
   BOOST_TEST(figures.metrics.contains("loss"));
 }
 
+BOOST_AUTO_TEST_CASE(a_candidate_that_has_diverged_is_declined_for_good_without_a_figure) {
+  consider();
+  tensor::ParameterBuffer values(network.parameter_count());
+  std::ranges::fill(values.values(), 3e38F);
+  model = write_model(values);
+  const auto figures = run(workbench->evaluate(order()));
+  BOOST_REQUIRE(!figures.has_value());
+  BOOST_TEST((figures.error().code == Errc::rejected));
+  BOOST_TEST(figures.error().detail == "the model cannot be evaluated here");
+}
+
 BOOST_AUTO_TEST_CASE(data_that_do_not_fit_are_told_with_their_place) {
   source.table = example / "plan.toml";
   open();
@@ -180,6 +195,21 @@ BOOST_AUTO_TEST_CASE(data_that_do_not_fit_are_told_with_their_place) {
   source.images = "a";
   open();
   BOOST_TEST(!run(workbench->consider(plan)).has_value());
+}
+
+// What the daemon logs of a table that does not fit: no datum.
+BOOST_AUTO_TEST_CASE(data_that_do_not_fit_are_told_without_what_stands_there) {
+  std::string csv = read_text(example / "participant-1.csv", 1U << 20U).value();
+  const auto cell = csv.find('\n') + 1;
+  csv.replace(cell, csv.find(',', cell) - cell, "HIV positive");
+  BOOST_REQUIRE(write_file(folder / "part.csv", as_bytes(csv)));
+  source.table = folder / "part.csv";
+  open();
+  const auto refused = run(workbench->consider(plan));
+  BOOST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().detail.find("part.csv:2: column 'mean_radius'") != std::string::npos,
+             refused.error().detail);
+  BOOST_TEST(refused.error().detail.find("HIV") == std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_plan_counts_as_not_there) {

@@ -112,6 +112,24 @@ BOOST_AUTO_TEST_CASE(a_file_cut_or_changed_anywhere_is_thrown_away) {
   BOOST_TEST(before(2) == 1.0F);
 }
 
+// Should not: throw away what the round begins with because what it left is damaged.
+BOOST_AUTO_TEST_CASE(a_damaged_state_of_the_round_itself_goes_alone) {
+  const Bytes whole = [&] {
+    keep(2, 2);
+    return read_file(file(2), fs::file_size(file(2))).value();
+  }();
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    memory.forget();
+    keep(1, 1);
+    Bytes changed = whole;
+    changed[at] ^= std::byte{1};
+    BOOST_REQUIRE(write_file(file(2), changed, Durability::cached));
+    BOOST_TEST(before(2) == 1.0F, "byte " << at);
+    BOOST_TEST(!fs::exists(file(2)));
+    BOOST_TEST(fs::exists(file(1)));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(an_optimiser_that_remembers_no_values_still_counts_its_steps) {
   BOOST_REQUIRE(memory.keep({plan, 1, model}, 42, {}));
   const auto found = memory.before({plan, 2, model}, 0);

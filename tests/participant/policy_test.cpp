@@ -124,6 +124,18 @@ BOOST_AUTO_TEST_CASE(a_refusal_for_too_few_rows_does_not_say_how_many_there_are)
   BOOST_TEST(!says(told, "100"));
 }
 
+BOOST_AUTO_TEST_CASE(metrics_without_a_row_to_hold_out_for_them_are_refused) {
+  const Policy policy = read("operators = [\"olga\"]").value();
+  plan::Plan plan = plan_of(1, 1);
+  Suitability here = small();
+  here.holdout_rows = 0;
+  BOOST_TEST(reason(check_suitability(policy, plan, here)).empty());
+  plan.rules.metrics = {"loss"};
+  BOOST_TEST(says(reason(check_suitability(policy, plan, here)), "evaluation.holdout"));
+  here.holdout_rows = 1;
+  BOOST_TEST(reason(check_suitability(policy, plan, here)).empty());
+}
+
 BOOST_AUTO_TEST_CASE(more_rows_than_the_plan_lets_one_institution_weigh_are_refused) {
   plan::Plan plan = plan_of(1, 1);
   plan.rules.examples_max = 99;

@@ -129,6 +129,22 @@ BOOST_AUTO_TEST_CASE(check_says_that_the_policy_refuses_and_fails) {
   BOOST_TEST(refused.out.find("rows_min") != std::string::npos);
 }
 
+// Should: say what it would take. Should not: train what may be more than the machine can do.
+BOOST_AUTO_TEST_CASE(check_states_the_memory_and_does_not_train_what_the_policy_refuses) {
+  configure(configuration() + "memory_max_bytes = 25000\n");
+  const Outcome refused = run("entente-participant " + check());
+  BOOST_TEST(refused.code == 1);
+  BOOST_TEST(refused.out.find("at the peak: rows") != std::string::npos, refused.out);
+  BOOST_TEST(refused.out.find("refuses: ") != std::string::npos);
+  BOOST_TEST(refused.out.find("memory_max_bytes") != std::string::npos);
+  BOOST_TEST(refused.out.find("loss") == std::string::npos);
+  BOOST_TEST(refused.out.find("Nothing was trained or sent.") != std::string::npos);
+  const Outcome in_json = run("entente-participant " + check() + " --json");
+  const auto answer = parse_json(in_json.out, 1U << 20U).value().as_object();
+  BOOST_TEST(answer.at("allowed") == false);
+  BOOST_TEST(!answer.contains("loss"));
+}
+
 BOOST_AUTO_TEST_CASE(a_wrong_configuration_is_one_clear_line) {
   const std::string good_one = configuration();
   const auto with = [&](const std::string& from, const std::string& to) {
@@ -207,6 +223,31 @@ BOOST_AUTO_TEST_CASE(a_wrong_plan_is_one_clear_line) {
   with("optimizer =", "optimiser =");
   wrong(check("plan.toml"), "did you mean 'optimizer'?");
   wrong(check("nothing.toml"), "nothing.toml");
+}
+
+// Their classes are the tokens, which no list of the plan names.
+BOOST_AUTO_TEST_CASE(evaluate_prints_the_confusion_of_a_texts_tokens_by_their_names) {
+  write("model.json",
+        R"({"class_name": "Sequential", "config": {"name": "s", "layers": [
+    {"class_name": "InputLayer", "config": {"batch_shape": [null, 2], "name": "in"}},
+    {"class_name": "Embedding", "config": {"name": "e", "input_dim": 4, "output_dim": 3}},
+    {"class_name": "Dense", "config": {"name": "d", "units": 4, "activation": "softmax"}}]}})");
+  write("plan.toml",
+        "name = \"letters\"\nmodel = \"model.json\"\ntraining.learning_rate = 1\n"
+        "rounds = { number = 1, quorum = 1, cohort = 1 }\n[data]\nkind = \"text\"\n"
+        "tokens = \"characters\"\nvocabulary = [\"a\", \"\\n\"]\nlength = 2\n");
+  const auto plan = plan::read_plan(path("plan.toml")).value();
+  const auto network = plan::compile(plan).value();
+  tensor::ParameterBuffer initial(network.parameter_count());
+  engine::initial_values(network, 3, 0, initial.values());
+  BOOST_REQUIRE(
+      tensor::write_safetensors(path("model.safetensors"), network.layout(), initial.values()));
+  write("letters.txt", "aa\na\na\n");
+  const Outcome shown = good(
+      "entente-participant evaluate --plan plan.toml --model model.safetensors --data letters.txt");
+  for (const std::string name : {"\n<padding> ", "\n<unknown> ", "\na ", "\n\\n "}) {
+    BOOST_TEST(shown.out.find(name) != std::string::npos, shown.out);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(evaluate_gives_the_plans_metrics_of_a_model_on_all_rows) {

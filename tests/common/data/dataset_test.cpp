@@ -201,7 +201,7 @@ BOOST_AUTO_TEST_CASE(what_does_not_fit_is_named) {
       refuses(images_of_2x3, images_of_2x3, "expected labels in one dimension, saw 2 x 2 x 3"));
   BOOST_TEST(refuses(images_of_2x3, idx({3}, "abc"), "expected 2 labels"));
   BOOST_TEST(refuses(images_of_2x3, idx({2}, std::string_view("\x01\x02", 2)),
-                     "row 1: expected a label below 2, saw 2"));
+                     "row 2: expected a label below 2, saw 2"));
   BOOST_TEST(refuses(idx({0, 2, 3}, ""), idx({0}, ""), "expected images, saw none"));
 }
 

@@ -44,6 +44,20 @@ BOOST_AUTO_TEST_CASE(a_bad_number_to_be_predicted_is_named_by_line_and_column) {
   BOOST_TEST(refuses(regression, "area,rooms\n1,2\n", "expected a column 'price', saw none"));
 }
 
+BOOST_AUTO_TEST_CASE(a_number_too_small_for_a_double_is_not_called_too_large) {
+  const std::string words = "column 'area': too small a number for a double (0 may be meant)";
+  for (const std::string& tiny :
+       std::vector<std::string>{"1e-400", "-1E-400", "0." + std::string(400, '0') + "1"}) {
+    BOOST_TEST(refuses(regression, "area,rooms,price\n" + tiny + ",2,3\n", words));
+  }
+  for (const std::string& huge : std::vector<std::string>{"1e400", "1" + std::string(400, '0'),
+                                                          "1" + std::string(400, '0') + ".0"}) {
+    BOOST_TEST(
+        refuses(regression, "area,rooms,price\n" + huge + ",2,3\n", "expected a finite number"));
+  }
+  BOOST_TEST(read(regression, "area,rooms,price\n1e-300,2,3\n").has_value());
+}
+
 BOOST_AUTO_TEST_CASE(rows_with_numbers_to_be_predicted_are_held_out_like_others) {
   std::string text = "area,rooms,price\n";
   for (int i = 0; i < 20; ++i) text += "1,2,3\n";
@@ -58,6 +72,12 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_targets_is_named) {
   };
   BOOST_TEST(refused(with(R"("targets": [])"), "plan.data.targets"));
   BOOST_TEST(refused(with(R"("targets": [{}])"), "plan.data.targets[0].name"));
+  BOOST_TEST(refused(with(R"("targets": [{"name": ""}])"),
+                     "plan.data.targets[0].name: expected a column's name, saw an empty text"));
+  BOOST_TEST(refused(with(R"("label": "", "classes": ["a", "b"])"),
+                     "plan.data.label: expected a column's name"));
+  BOOST_TEST(refused(with_columns(R"({"name": "", "type": "numeric"})"),
+                     "plan.data.columns[0].name: expected a column's name"));
   BOOST_TEST(refused(with(R"("targets": [{"name": "y", "deviation": 0}])"),
                      "plan.data.targets[0].deviation"));
   BOOST_TEST(refused(with(R"("targets": [{"name": "y"}, {"name": "y"}])"), "'y' again"));
@@ -102,6 +122,10 @@ BOOST_AUTO_TEST_CASE(an_empty_cell_may_be_marked) {
                             "n,m,l\n5,7,a\n ,8,b\n");
   BOOST_REQUIRE_MESSAGE(dataset, dataset.error().detail);
   BOOST_TEST(all_rows(*dataset).features == (std::vector<float>{4, 0, 7, 2, 1, 8}));
+  // Refused with the plan, not with the first empty cell.
+  BOOST_TEST(refused(with_columns(R"({"name": "n", "type": "numeric", "deviation": 1e-30,
+                                      "missing": 1e20})"),
+                     "plan.data.columns[0].missing: expected a number that fits a float32"));
   BOOST_TEST(refused(with_columns(R"({"name": "n", "type": "numeric", "missing_indicator": true})"),
                      "plan.data.columns[0].missing_indicator"));
 }
@@ -159,7 +183,7 @@ BOOST_AUTO_TEST_CASE(labels_that_do_not_fit_their_tokens_are_named) {
   const std::string schema = with_columns(text_column(""), R"(, "label_per": "token")");
   BOOST_TEST(
       refuses(schema, "l,t\na b,the cat sat\n",
-              "rows:2: column 'l': expected 3 classes, one for each token of the text, saw 2"));
+              "rows:2: column 'l': expected one class for each token of the text, saw 2 for 3"));
   BOOST_TEST(refuses(schema, "l,t\na c a,the cat sat\n",
                      "rows:2: column 'l': expected one of the plan's 2 classes, saw 'c'"));
   const std::string number = R"({"name": "n", "type": "numeric"})";
@@ -190,6 +214,31 @@ BOOST_AUTO_TEST_CASE(what_is_wrong_with_a_text_is_named) {
   BOOST_TEST(column_refused(tokens + R"("length": 4, "vocabulary": "words.txt")", "vocabulary"));
   BOOST_TEST(column_refused(tokens + vocabulary + R"("length": 4, "padding": "left")",
                             "columns[0].padding"));
+}
+
+// Should: name line and column. Should not: say anything of what stands in the file.
+BOOST_AUTO_TEST_CASE(errors_for_a_log_have_the_place_and_not_what_stands_there) {
+  const std::string number = with_columns(R"({"name": "n", "type": "numeric"})");
+  BOOST_TEST(withheld(number, "n,l\n1,a\nHIV,a\n") == "rows:3: column 'n': expected a number");
+  BOOST_TEST(withheld(number, "n,l\n,a\n") == "rows:2: column 'n': expected a number");
+  BOOST_TEST(withheld(number, "n,l\n1e999,a\n") == "rows:2: column 'n': expected a finite number");
+  BOOST_TEST(withheld(number, "n,l\n1e200,a\n") == "rows:2: column 'n': too large after scaling");
+  BOOST_TEST(withheld(number, "n,l\n1,HIV\n") ==
+             "rows:2: column 'l': expected one of the plan's 2 classes");
+  const std::string category =
+      with_columns(R"({"name": "c", "type": "categorical", "categories": ["x", "y"]})");
+  BOOST_TEST(withheld(category, "c,l\nHIV,a\n") ==
+             "rows:2: column 'c': expected one of the plan's categories");
+  const std::string tagged = with_columns(text_column(""), R"(, "label_per": "token")");
+  BOOST_TEST(withheld(tagged, "l,t\na,the HIV\n") ==
+             "rows:2: column 'l': expected one class for each token of the text");
+  BOOST_TEST(withheld(tagged, "l,t\na,the \xff\n") == "rows:2: column 't': expected UTF-8");
+  // A file without a header begins with a row.
+  BOOST_TEST(withheld(number, "ll,HIV\n") == "rows:1: expected a column 'n', saw none");
+  BOOST_TEST(withheld(number, "HIV,HIV\n") == "rows:1: column 2 occurs twice");
+  BOOST_TEST(withheld(number, "n,l,HIV\n").find("rows:1: column 3 is not in the plan") == 0U);
+  BOOST_TEST(withheld(number, "n,l\n\"1\"HIV,a\n") ==
+             "rows:2: expected a comma or the end of the line behind a closing quote");
 }
 
 BOOST_AUTO_TEST_CASE(memory_counts_the_tokens_and_their_labels) {

@@ -95,6 +95,10 @@ BOOST_AUTO_TEST_CASE(what_is_not_utf8_is_named_by_line_and_byte) {
   BOOST_TEST(refuses(windows(1), late + "\xff", "rows:2: byte 600000: expected UTF-8"));
 }
 
+BOOST_AUTO_TEST_CASE(errors_for_a_log_have_the_place_and_not_the_byte) {
+  BOOST_TEST(withheld(windows(1), "ab\nc\xff") == "rows:2: byte 4: expected UTF-8");
+}
+
 BOOST_AUTO_TEST_CASE(tokens_rows_and_the_longest_token_are_limited) {
   BOOST_TEST(read(windows(1), "abcde", {4, 10}).has_value());
   BOOST_TEST(refuses(windows(1), "abcde", "expected at most 4 tokens", {4, 9}));
@@ -103,6 +107,15 @@ BOOST_AUTO_TEST_CASE(tokens_rows_and_the_longest_token_are_limited) {
       R"({"kind": "text", "tokens": "words", "vocabulary": ["a"], "length": 1})";
   BOOST_TEST(refuses(words, "a\n" + std::string(1U << 20U, 'x'),
                      "rows:2: byte 2: a token of more than 65536 bytes"));
+  // Wherever it lies in the blocks that are read.
+  const auto long_word = [](std::size_t before, std::size_t size) {
+    return std::string(before, '\n') + std::string(size, 'x') + "\na a";
+  };
+  for (const std::size_t before : {0U, 1U, 150'000U, 262'143U, 262'144U, 300'000U}) {
+    BOOST_TEST(refuses(words, long_word(before, 65'537),
+                       ": byte " + std::to_string(before) + ": a token of more than 65536 bytes"));
+    BOOST_TEST(read(words, long_word(before, 65'536)).has_value());
+  }
   BOOST_TEST(fails(load(parse(windows(1)).value(), {{}, {}, {}, folder / "none"}), Errc::not_found,
                    "none"));
   BOOST_TEST(fails(load(parse(windows(1)).value(), {}), Errc::invalid_argument, "asks for a text"));

@@ -135,6 +135,7 @@ BOOST_AUTO_TEST_CASE(a_vocabulary_file_reads_back) {
   BOOST_TEST(text == "\\n\n \n\\t\n\\\\\n\\r\nword\n\xc3\xa4\n");
   BOOST_TEST(read_vocabulary_file(folder.write("v.txt", text)).value() == entries);
   BOOST_TEST(read_vocabulary_file(folder.write("v.txt", "a\r\nb")).value() == (Texts{"a", "b"}));
+  BOOST_TEST(read_vocabulary_file(folder.write("v.txt", "\xef\xbb\xbf" + text)).value() == entries);
 }
 
 BOOST_AUTO_TEST_CASE(a_bad_vocabulary_file_is_refused_with_its_line) {

@@ -66,6 +66,19 @@ BOOST_AUTO_TEST_CASE(of_equal_probabilities_the_first_class_counts) {
   BOOST_TEST(metrics.correct == 1U);
 }
 
+// NaN is no number to take the logarithm of; it costs as much as a probability of zero.
+BOOST_AUTO_TEST_CASE(a_probability_that_is_none_costs_as_much_as_none_at_all) {
+  const float nan = std::nanf(""), infinite = HUGE_VALF;
+  ClassificationMetrics nothing, bad, binary;
+  nothing.add(Values{1, 0}, Labels{1}, 2);
+  for (const float value : {nan, infinite, -infinite}) {
+    bad.add(Values{0, value}, Labels{1}, 2);
+    binary.add_binary(Values{value, value}, Labels{0, 1});
+  }
+  BOOST_TEST(bad.mean_loss() == nothing.mean_loss());
+  BOOST_TEST(binary.mean_loss() == nothing.mean_loss());
+}
+
 BOOST_AUTO_TEST_CASE(a_class_of_probability_zero_costs_a_finite_loss) {
   ClassificationMetrics metrics;
   metrics.add(std::vector<float>{0.0F, 1.0F}, std::vector<std::uint32_t>{0}, 2);

@@ -66,6 +66,9 @@ BOOST_AUTO_TEST_CASE(numbers_of_another_loss_are_refused) {
                  .find("training.class_weights: expected numbers from 0 to 1e6, saw -2") == 0U);
   BOOST_TEST(loss_error("\"categorical_crossentropy\"\nclass_weights = [1, 2, 3]") ==
              "model: loss: expected 2 class weights, saw 3");
+  BOOST_TEST(loss_error("\"sparse_categorical_crossentropy\"")
+                 .find("training.loss: expected 'categorical_crossentropy', which takes classes") ==
+             0U);
   BOOST_TEST(loss_error("\"hinge\"").find("training.loss: expected 'categorical_crossentropy'") ==
              0U);
 }
@@ -86,6 +89,45 @@ BOOST_AUTO_TEST_CASE(metrics_are_those_of_the_targets) {
              "evaluation.metrics: 'rmse' is for numbers, the data have classes");
   BOOST_TEST(of(R"(["top_2_accuracy"])") ==
              "evaluation.metrics: 'top_2_accuracy' of 2 classes is always 1");
+}
+
+// Should: ask for a row of the table for every number that the plan itself makes. Should not: ask
+// for more, nor for any where the rows alone decide.
+BOOST_AUTO_TEST_CASE(an_embedding_has_a_row_for_every_token_and_category) {
+  const auto embedding = [&](int rows, int features) {
+    write("model.json", R"({"class_name": "Sequential", "config": {"name": "s", "layers": [
+      {"class_name": "InputLayer", "config": {"batch_shape": [null, )" +
+                            std::to_string(features) + R"(], "name": "in"}},
+      {"class_name": "Embedding", "config": {"name": "words", "input_dim": )" +
+                            std::to_string(rows) + R"(, "output_dim": 3}},
+      {"class_name": "Flatten", "config": {"name": "flat"}},
+      {"class_name": "Dense", "config": {"name": "d", "units": 2, "activation": "softmax"}}]}})");
+  };
+  const auto of = [&](const std::string& column) {
+    const auto plan = read(
+        "name = \"e\"\nmodel = \"model.json\"\ntraining.learning_rate = 1\n"
+        "rounds = { number = 1, quorum = 1, cohort = 1 }\n[data]\n"
+        "kind = \"table\"\nlabel = \"l\"\nclasses = [\"a\", \"b\"]\n"
+        "columns = [{ name = \"c\", " +
+        column + " }]\n");
+    return plan ? "" : plan.error().detail.substr(plan.error().detail.find(": ") + 2);
+  };
+  const std::string text =
+      R"(type = "text", tokens = "words", vocabulary = ["he", "she"], length = 4)";
+  embedding(4, 4);
+  BOOST_TEST(of(text) == "");
+  embedding(3, 4);
+  BOOST_TEST(of(text) ==
+             "model: layer 'words': expected input_dim to be at least 4 as column 'c' of the data "
+             "makes so many numbers, saw 3");
+  const std::string category =
+      R"(type = "categorical", encoding = "index", categories = ["x", "y", "z"])";
+  embedding(3, 1);
+  BOOST_TEST(of(category) == "");
+  BOOST_TEST(of(category + R"(, unknown = "extra")").find("expected input_dim to be at least 4") !=
+             std::string::npos);
+  embedding(1, 1);
+  BOOST_TEST(of(R"(type = "numeric")") == "");
 }
 
 BOOST_AUTO_TEST_CASE(metrics_are_found_by_their_names) {

@@ -1,106 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every kind of data and loss from files to an update: what a plan says is what is learnt.
-#include <boost/test/unit_test.hpp>
 #include <cmath>
-#include <functional>
 
-#include "common/base/file.hpp"
-#include "common/base/parallel.hpp"
-#include "common/base/random.hpp"
-#include "common/engine/initial.hpp"
-#include "participant/training/training.hpp"
-#include "tests/common/base/folder.hpp"
+#include "tests/participant/training/kind.hpp"
 
 namespace entente::participant::training {
-namespace {
-
-std::string layer(const std::string& kind, const std::string& config) {
-  return R"({"class_name":")" + kind + R"(","config":{)" + config + "}}";
-}
-std::string dense(const std::string& name, int units, const std::string& activation) {
-  return layer("Dense", R"("name":")" + name + R"(","units":)" + std::to_string(units) +
-                            R"(,"activation":")" + activation + "\"");
-}
-std::string sequential(int inputs, const std::string& layers) {
-  return R"({"class_name":"Sequential","config":{"name":"m","layers":[)" +
-         layer("InputLayer", R"("name":"in","batch_shape":[null,)" + std::to_string(inputs) + "]") +
-         "," + layers + "]}}";
-}
-
-// A plan with its model and rows, in a folder of its own.
-struct Kind {
-  test::Folder folder;
-  plan::Plan plan;
-  std::optional<engine::Network> network;
-  data::Dataset dataset;
-
-  Kind(const std::string& model, const std::string& training, const std::string& metrics,
-       const std::string& data, const std::string& rows) {
-    write("model.json", model);
-    write("plan.toml", "name = \"kind\"\nmodel = \"model.json\"\n[training]\n" + training +
-                           "\n[rounds]\nnumber = 1\nquorum = 1\ncohort = 1\n[evaluation]\n"
-                           "holdout = 0.25\nmetrics = [" +
-                           metrics + "]\n[data]\n" + data);
-    auto read = plan::read_plan(folder / "plan.toml");
-    BOOST_REQUIRE_MESSAGE(read, read.error().detail);
-    plan = std::move(*read);
-    network = plan::compile(plan).value();
-    write("rows", rows);
-    auto loaded = data::load(plan.data, data::source_of(plan.data, folder / "rows").value());
-    BOOST_REQUIRE_MESSAGE(loaded, loaded.error().detail);
-    dataset = std::move(*loaded);
-  }
-  ~Kind() { set_thread_count(0); }
-
-  void write(const std::string& name, const std::string& text) const {
-    BOOST_REQUIRE(write_file(folder / name, as_bytes(text), Durability::cached));
-  }
-  Setting setting() const { return {plan, *network, dataset, "alice"}; }
-  std::vector<float> initial() const {
-    std::vector<float> values(network->parameter_count());
-    engine::initial_values(*network, 1, 0, values);
-    return values;
-  }
-  // The model after a round from a fresh one.
-  std::vector<float> trained(std::size_t threads) const {
-    set_thread_count(threads);
-    std::vector<float> model = initial();
-    const auto outcome = train(setting(), 1, model);
-    BOOST_REQUIRE_MESSAGE(outcome, outcome.error().detail);
-    for (std::size_t i = 0; i < model.size(); ++i) model[i] += outcome->update.values()[i];
-    return model;
-  }
-  std::map<std::string, double> figures(const std::vector<float>& model) const {
-    return evaluate(setting(), split_rows(setting()).holdout, model).value().metrics;
-  }
-  // Trained on any number of threads, the same bits, which are better than before.
-  std::map<std::string, double> learns() const {
-    const auto before = figures(initial());
-    const auto model = trained(1);
-    BOOST_TEST((trained(3) == model));
-    const auto after = figures(model);
-    BOOST_TEST(after.at("loss") < 0.6 * before.at("loss"),
-               before.at("loss") << " before, " << after.at("loss") << " after");
-    BOOST_TEST(after.size() == plan.rules.metrics.size());
-    return after;
-  }
-};
-
-// Lines of `row`, which is given a generator.
-std::string table(const std::string& header, const std::function<std::string(Random&)>& row) {
-  Random random(5);
-  std::string text = header + "\n";
-  for (int i = 0; i < 400; ++i) text += row(random) + "\n";
-  return text;
-}
-std::string adam(const std::string& loss, int epochs, double rate) {
-  return "optimizer = \"adam\"\nlearning_rate = " + std::to_string(rate) +
-         "\nbatch_size = 16\nlocal_epochs = " + std::to_string(epochs) + "\nloss = \"" + loss +
-         "\"";
-}
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(kinds_of_plans)
 
@@ -118,6 +23,88 @@ BOOST_AUTO_TEST_CASE(a_regression_learns_numbers_of_a_table) {
   const auto figures = kind.learns();
   BOOST_TEST(figures.at("r2") > 0.9);
   BOOST_TEST(std::abs(figures.at("rmse") * figures.at("rmse") - figures.at("loss")) < 1e-6);
+}
+
+// Of softmax(weight x + bias) over all rows: the mean loss and one plain step of gradient descent,
+// as docs/plan.md has the loss.
+struct Step {
+  double loss = 0;
+  std::vector<double> update;  // weights, biases
+};
+Step step_of(const std::vector<double>& x, const std::vector<std::uint32_t>& labels,
+             const std::vector<float>& model, double rate, double smoothing,
+             const std::vector<double>& weights) {
+  const std::size_t classes = weights.size();
+  Step step{0, std::vector<double>(2 * classes)};
+  for (std::size_t row = 0; row < x.size(); ++row) {
+    std::vector<double> p(classes);
+    double sum = 0;
+    for (std::size_t j = 0; j < classes; ++j)
+      sum += p[j] = std::exp(double{model[j]} * x[row] + double{model[classes + j]});
+    const double weight = weights[labels[row]] / static_cast<double>(x.size());
+    for (std::size_t j = 0; j < classes; ++j) {
+      p[j] /= sum;
+      const double hard = j == labels[row] ? 1 : 0;
+      const double wanted = (1 - smoothing) * hard + smoothing / static_cast<double>(classes);
+      step.loss -= weight * wanted * std::log(p[j]);
+      step.update[j] -= rate * weight * (p[j] - wanted) * x[row];
+      step.update[classes + j] -= rate * weight * (p[j] - wanted);
+    }
+  }
+  return step;
+}
+
+BOOST_AUTO_TEST_CASE(a_plans_smoothing_and_class_weights_reach_the_update_and_not_the_figures) {
+  const Kind kind(sequential(1, dense("d", 3, "softmax")),
+                  "learning_rate = 0.5\nbatch_size = 1000\nlabel_smoothing = 0.2\n"
+                  "class_weights = [1, 3, 0.5]",
+                  R"("loss")",
+                  R"(kind = "table"
+                   label = "l"
+                   classes = ["a", "b", "c"]
+                   columns = [{ name = "x", type = "numeric" }])",
+                  table("x,l", [](Random& random) {
+                    const auto x = random.below(64);
+                    return std::to_string(static_cast<double>(x) / 64) + "," +
+                           (x < 20   ? "a"
+                            : x < 50 ? "b"
+                                     : "c");
+                  }));
+  const data::Split split = split_rows(kind.setting());
+  std::vector<float> features(split.training.size());
+  std::vector<std::uint32_t> labels(split.training.size());
+  kind.dataset.gather(split.training, {features, labels, {}});
+  const std::vector<float> model = kind.initial();
+  const auto expected =
+      step_of({features.begin(), features.end()}, labels, model, 0.5, 0.2, {1, 3, 0.5});
+
+  const auto outcome = train(kind.setting(), 1, model);
+  BOOST_REQUIRE_MESSAGE(outcome, outcome.error().detail);
+  BOOST_TEST(std::abs(outcome->loss - expected.loss) < 1e-5);
+  for (std::size_t i = 0; i < model.size(); ++i)
+    BOOST_TEST(std::abs(double{outcome->update.values()[i]} - expected.update[i]) < 1e-5);
+
+  std::vector<float> of_holdout(split.holdout.size());
+  std::vector<std::uint32_t> held_out(split.holdout.size());
+  kind.dataset.gather(split.holdout, {of_holdout, held_out, {}});
+  const auto unweighted =
+      step_of({of_holdout.begin(), of_holdout.end()}, held_out, model, 0, 0, {1, 1, 1});
+  BOOST_TEST(std::abs(kind.figures(model).at("loss") - unweighted.loss) < 1e-6);
+}
+
+// Classes as numbers, one-hot: what Keras' categorical cross-entropy takes.
+BOOST_AUTO_TEST_CASE(a_distribution_over_columns_is_learnt_as_classes_are) {
+  const Kind kind(
+      sequential(1, dense("a", 8, "relu") + "," + dense("b", 3, "softmax")),
+      adam("categorical_crossentropy", 30, 0.03), R"("loss")",
+      R"(kind = "table"
+                     targets = [{ name = "low" }, { name = "middle" }, { name = "high" }]
+                     columns = [{ name = "x", type = "numeric", mean = 0.5, deviation = 0.3 }])",
+      table("x,low,middle,high", [](Random& random) {
+        const double x = random.uniform();
+        return std::to_string(x) + (x < 0.33 ? ",1,0,0" : x < 0.67 ? ",0,1,0" : ",0,0,1");
+      }));
+  kind.learns();
 }
 
 BOOST_AUTO_TEST_CASE(robust_losses_learn_too) {

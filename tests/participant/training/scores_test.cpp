@@ -4,6 +4,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "common/plan/metrics.hpp"
+
 namespace entente::participant::training {
 namespace {
 
@@ -75,6 +77,20 @@ BOOST_AUTO_TEST_CASE(positions_without_a_label_do_not_count) {
              std::vector<std::uint32_t>{0, data::no_label, 1}, {});
   without.add(std::vector<float>{0.9F, 0.1F, 0.2F, 0.8F}, std::vector<std::uint32_t>{0, 1}, {});
   BOOST_TEST((scores.figures() == without.figures()));
+}
+
+// Should not: make up 0, 0 and 1 of nothing.
+BOOST_AUTO_TEST_CASE(rows_without_a_position_that_counts_have_no_figures_and_that_may_be) {
+  const std::vector<std::string> metrics{"accuracy",  "loss",   "log_loss", "perplexity",
+                                         "precision", "recall", "f1",       "top_2_accuracy"};
+  for (const std::size_t classes : {2U, 3U}) {
+    Scores scores(of_classes(classes, metrics, engine::CategoricalCrossEntropy{}));
+    scores.add(std::vector<float>(classes, 0.5F), std::vector<std::uint32_t>{data::no_label}, {});
+    BOOST_TEST(scores.figures().empty());
+  }
+  for (const std::string& metric : metrics) {
+    BOOST_TEST(plan::find_metric(metric)->may_be_undefined, metric);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_the_rows_do_not_define_is_left_out) {

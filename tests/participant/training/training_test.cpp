@@ -168,6 +168,38 @@ BOOST_AUTO_TEST_CASE(the_held_out_rows_are_the_same_in_every_round_and_never_tra
   BOOST_TEST((split_rows(setting()).holdout != split.holdout));
 }
 
+// 137 rows in batches of 8: the last has one row. Every row is stepped on once, in its batch.
+BOOST_AUTO_TEST_CASE(an_epochs_last_batch_may_have_one_row) {
+  plan.training.batch_size = 8;
+  plan.training.local_epochs = 1;
+  data::Split split = split_rows(setting());
+  BOOST_REQUIRE(split.training.size() % 8 == 1);
+  std::vector<float> parameters(global), gradient(global.size());
+  std::vector<float> features(8 * dataset.feature_count());
+  std::vector<std::uint32_t> labels(8);
+  auto workspace = network.make_workspace(8, engine::Purpose::training);
+  auto optimizer = must(engine::Optimizer::make(plan::optimizer_of(plan.training, 1),
+                                                network.layout(), network.isa()));
+  data::Batches batches(split.training, 8, training_seed(plan, 1, name));
+  batches.start_epoch(0);
+  double loss = 0;
+  std::size_t last = 0;
+  for (auto rows = batches.next(); !rows.empty(); rows = batches.next()) {
+    last = rows.size();
+    dataset.gather(rows, {features, labels, {}});
+    const engine::Batch batch{std::span(features).first(last * dataset.feature_count()),
+                              std::span(labels).first(last)};
+    loss += must(network.loss_and_gradient(parameters, batch, gradient, workspace)) *
+            static_cast<double>(last);
+    optimizer.step(gradient, parameters);
+  }
+  BOOST_TEST(last == 1U);
+  for (std::size_t i = 0; i < global.size(); ++i) parameters[i] -= global[i];
+  const Outcome outcome = trained();
+  BOOST_TEST(std::ranges::equal(outcome.update.values(), parameters));
+  BOOST_TEST(outcome.loss == loss / static_cast<double>(split.training.size()));
+}
+
 BOOST_AUTO_TEST_CASE(training_stops_before_the_next_batch_when_it_is_asked_to) {
   int asked = 0;
   const auto outcome = train(setting(), 1, global, [&] { return ++asked == 4; });
@@ -187,6 +219,18 @@ BOOST_AUTO_TEST_CASE(training_that_does_not_stay_finite_is_no_update) {
   BOOST_TEST((outcome.error().code == Errc::invalid_argument));
 }
 
+// Should not: give such a model figures, which may look better than a perfect one's.
+BOOST_AUTO_TEST_CASE(a_model_that_has_diverged_has_no_figures_but_the_row_where_that_is_seen) {
+  const data::Split split = split_rows(setting());
+  std::ranges::fill(global, 3e38F);
+  const auto figures = evaluate(setting(), split.holdout, global);
+  BOOST_REQUIRE(!figures.has_value());
+  BOOST_TEST((figures.error().code == Errc::invalid_argument));
+  BOOST_TEST(figures.error().detail == "the model's prediction for row " +
+                                           std::to_string(split.holdout.front() + 1) +
+                                           " is not finite: its parameters have diverged");
+}
+
 BOOST_AUTO_TEST_CASE(parameters_of_another_model_are_refused_with_both_sizes) {
   global.pop_back();
   const auto outcome = train(setting(), 1, global);
@@ -204,7 +248,8 @@ BOOST_AUTO_TEST_CASE(the_plan_says_which_metrics_are_given) {
   const Figures one = must(evaluate(setting(), split.holdout, global));
   BOOST_TEST(one.metrics.size() == 1u);
   BOOST_TEST(one.metrics.at("accuracy") == both.metrics.at("accuracy"));
-  BOOST_TEST(!evaluate(setting(), {}, global).has_value());
+  BOOST_TEST(evaluate(setting(), {}, global).error().detail ==
+             "no rows are held out for the plan's metrics");
   plan.rules.metrics.clear();
   BOOST_TEST(must(evaluate(setting(), {}, global)).metrics.empty());
 }
@@ -221,6 +266,22 @@ BOOST_AUTO_TEST_CASE(memory_grows_with_the_model_and_the_rows) {
   BOOST_TEST(memory_of(setting()).total() >
              dataset.rows() * dataset.feature_count() * sizeof(float) +
                  3 * network.parameter_count() * sizeof(float));
+}
+
+// Ranked metrics keep eight bytes for each class of each position held out.
+BOOST_AUTO_TEST_CASE(memory_counts_what_the_plans_metrics_keep) {
+  plan.rules.metrics = {"accuracy"};
+  const Memory without = memory_of(setting());
+  plan.rules.metrics = {"accuracy", "roc_auc"};
+  const Memory with = memory_of(setting());
+  const std::uint64_t held_out = split_rows(setting()).holdout.size();
+  BOOST_TEST(with.evaluation == without.evaluation + 2 * 8 * held_out);  // and sorted
+  BOOST_TEST(with.training() == without.training());
+  Memory more = with;
+  more.evaluation = with.training() + 1'000;
+  BOOST_TEST(more.total() == with.rows + with.training() + 1'000);
+  plan.rules.metrics.clear();
+  BOOST_TEST(memory_of(setting()).evaluation == 0U);
 }
 
 BOOST_AUTO_TEST_CASE(what_saves_memory_changes_the_bits_or_the_memory_as_it_says) {
