@@ -18,11 +18,15 @@ Result<void> read_chain(const json::array& layers, const std::string& path,
     const std::string place = path + "[" + std::to_string(i) + "]";
     auto entry = read_layer(layers[i], place);
     if (!entry) return entry.error();
+    if (entry->mask != MaskOperation::none) {
+      return Error{Errc::malformed,
+                   place + ".class_name: operations on masks belong to Functional models"};
+    }
     if (entry->input) {
-      if (i != 0 && !graph.layers.empty()) {
+      if (!graph.layers.empty()) {
         return Error{Errc::malformed, place + ": an input shape behind the first layer"};
       }
-      if (i != 0 && *entry->input != graph.inputs.front().shape) {
+      if (!graph.inputs.empty() && *entry->input != graph.inputs.front().shape) {
         return Error{Errc::malformed, place + ": input shape " + engine::to_text(*entry->input) +
                                           " differs from the input layer's " +
                                           engine::to_text(graph.inputs.front().shape)};

@@ -169,6 +169,32 @@ BOOST_AUTO_TEST_CASE(a_model_without_any_input_shape_says_how_to_get_one) {
   BOOST_TEST(says(model.error().detail, "no input shape; put an InputLayer first"));
 }
 
+// Whatever stands before the first input, and in either form of the file.
+BOOST_AUTO_TEST_CASE(operations_on_masks_have_no_place_in_a_sequential) {
+  const std::string layers = R"([{"class_name":"NotEqual","config":{}},
+    {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4]}},
+    {"class_name":"Dense","config":{"name":"only","units":2,"activation":"softmax"}}])";
+  const auto model =
+      parse_model(R"({"class_name":"Sequential","config":{"layers":)" + layers + "}}");
+  BOOST_TEST_REQUIRE(!model.has_value());
+  BOOST_TEST(model.error().detail ==
+             "model.config.layers[0].class_name: operations on masks belong to Functional models");
+  const auto list = parse_model(R"({"class_name":"Sequential","config":)" + layers + "}");
+  BOOST_TEST_REQUIRE(!list.has_value());
+  BOOST_TEST(list.error().detail ==
+             "model.config[0].class_name: operations on masks belong to Functional models");
+}
+
+BOOST_AUTO_TEST_CASE(an_input_shape_that_differs_from_the_input_layers_is_refused) {
+  const auto model = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+    {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4]}},
+    {"class_name":"Dense","config":{"name":"only","batch_input_shape":[null,5],"units":2,
+     "activation":"softmax"}}]}})");
+  BOOST_TEST_REQUIRE(!model.has_value());
+  BOOST_TEST(
+      says(model.error().detail, "layers[1]: input shape (5) differs from the input layer's (4)"));
+}
+
 BOOST_AUTO_TEST_CASE(layers_that_do_not_fit_together_are_an_error_of_compile_that_names_the_layer) {
   const auto model = altered(R"("class_name": "Flatten")", R"("class_name": "ReLU")");
   BOOST_TEST_REQUIRE(!model.has_value());  // Flatten's data_format is not ReLU's
