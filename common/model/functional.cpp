@@ -17,7 +17,8 @@ namespace {
 // What one call of a layer says.
 struct Call {
   std::vector<std::string> inputs;
-  std::string value, key;  // MultiHeadAttention's, where they are named
+  std::vector<std::string> first;  // the first argument's, where it is named
+  std::string value, key;          // MultiHeadAttention's, where they are named
   bool causal = false;
 };
 
@@ -57,6 +58,7 @@ class CallReader {
     call_ = {};
     auto done = node.is_array() ? read_list(node.get_array(), path) : read_object(node, path);
     if (!done) return done.error();
+    call_.inputs.insert(call_.inputs.begin(), call_.first.begin(), call_.first.end());
     if (!call_.value.empty()) call_.inputs.push_back(call_.value);
     if (!call_.key.empty()) call_.inputs.push_back(call_.key);
     return call_;
@@ -85,15 +87,16 @@ class CallReader {
     if (auto done = reader.finish(); !done) return done.error();
     for (std::size_t i = 0; i < arguments.size(); ++i) {
       const std::string place = reader.path_of("args") + "[" + std::to_string(i) + "]";
-      if (auto done = read_tensors(arguments[i], place); !done) return done.error();
+      if (auto done = read_tensors(arguments[i], place, call_.inputs); !done) return done.error();
     }
     return named == nullptr ? ok() : read_arguments(*named, reader.path_of("kwargs"));
   }
 
-  Result<void> read_tensors(const json::value& value, const std::string& path) {
+  static Result<void> read_tensors(const json::value& value, const std::string& path,
+                                   std::vector<std::string>& names) {
     if (const json::array* list = value.if_array()) {
       for (std::size_t i = 0; i < list->size(); ++i) {
-        auto done = read_tensors((*list)[i], path + "[" + std::to_string(i) + "]");
+        auto done = read_tensors((*list)[i], path + "[" + std::to_string(i) + "]", names);
         if (!done) return done.error();
       }
       return ok();
@@ -103,7 +106,7 @@ class CallReader {
       return wrong(path, "expected the output of a layer, saw " + describe(value));
     auto name = read_history(*history, path);
     if (!name) return name.error();
-    call_.inputs.push_back(std::move(*name));
+    names.push_back(std::move(*name));
     return ok();
   }
 
@@ -124,6 +127,9 @@ class CallReader {
       call_.causal = true;
       return ok();
     }
+    // What Keras 3 calls the first argument of its layers; Keras 2 never names it.
+    if (name == "inputs" || name == "query" || name == "sequences")
+      return read_tensors(value, path, call_.first);
     const json::value* history = value.is_array() ? &value : history_of(value);
     if (history == nullptr) return wrong(path, "is not supported; expected null or false");
     auto source = read_history(*history, path);

@@ -175,6 +175,29 @@ BOOST_AUTO_TEST_CASE(a_sum_that_was_written_with_plus_is_an_add) {
   BOOST_TEST(error_of(text) == "accepted");
 }
 
+// Keras 3 writes what was named by its name, in any order.
+BOOST_AUTO_TEST_CASE(a_first_argument_that_was_named_is_the_first_input) {
+  const std::string text = model_of(
+      input("a", "[null,5,4]") + "," + input("b", "[null,6,4]") + "," +
+          layer("MultiHeadAttention", "att", R"("num_heads":2,"key_dim":3)",
+                called("", R"({"value":)" + tensor("b") + R"(,"key":)" + tensor("b") +
+                               R"(,"query":)" + tensor("a") + "}")) +
+          "," +
+          layer("Add", "sum", "",
+                called("", R"({"inputs":[)" + tensor("att") + "," + tensor("a") + "]}")) +
+          "," +
+          layer("LSTM", "l", R"("units":3)", called("", R"({"sequences":)" + tensor("sum") + "}")) +
+          "," + layer("Dense", "out", head, called("", R"({"inputs":)" + tensor("l") + "}")),
+      R"([["a",0,0],["b",0,0]])", R"([["out",0,0]])");
+  const auto model = parse_model(text);
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  const auto& layers = model->graph.layers;
+  BOOST_TEST((layers[0].inputs == std::vector<std::string>{"a", "b", "b"}));
+  BOOST_TEST((layers[1].inputs == std::vector<std::string>{"att", "a"}));
+  BOOST_TEST((layers[2].inputs == std::vector<std::string>{"sum"}));
+  BOOST_TEST(error_of(text) == "accepted");
+}
+
 // Keras 2 and 3 number objects that stand in several places.
 BOOST_AUTO_TEST_CASE(numbers_of_shared_objects_say_nothing) {
   const std::string initializer =
