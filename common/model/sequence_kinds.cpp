@@ -90,10 +90,11 @@ Result<engine::LayerKind> read_embedding(JsonReader& config) {
 }
 
 // KerasHub's and KerasNLP's: the embeddings alone, which an Add joins to the tokens'.
+// hierarchical_alpha makes positions beyond sequence_length, which the engine refuses.
 Result<engine::LayerKind> read_position_embedding(JsonReader& config) {
   engine::PositionEmbedding layer;
   layer.steps = read_size(config, "sequence_length");
-  require_null(config, {"hierarchical_alpha"});
+  pass_over(config, {"hierarchical_alpha"});
   if (auto read = take_initializer(config, "initializer", layer.initializer); !read)
     return read.error();
   return layer;

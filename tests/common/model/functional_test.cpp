@@ -290,6 +290,22 @@ BOOST_AUTO_TEST_CASE(
   BOOST_TEST(with("GRU", R"("reset_after":true)") == "accepted");
 }
 
+// KerasHub writes the number always.
+BOOST_AUTO_TEST_CASE(position_embeddings_may_say_how_positions_beyond_the_table_would_be_made) {
+  const auto text = [](const std::string& steps) {
+    return model_of(
+        input("in", "[null,9,2]") + "," +
+            layer("PositionEmbedding", "p",
+                  R"("hierarchical_alpha":0.4,"sequence_length":)" + steps, called(tensor("in"))) +
+            "," + layer("Add", "s", "", called("[" + tensor("in") + "," + tensor("p") + "]")) +
+            "," + layer("Dense", "out", head, called(tensor("s"))),
+        R"([["in",0,0]])", R"([["out",0,0]])");
+  };
+  BOOST_TEST(error_of(text("9")) == "accepted");
+  BOOST_TEST(
+      says(error_of(text("8")), "layer 'p': sequence_length is 8, but its input has 9 steps"));
+}
+
 BOOST_AUTO_TEST_CASE(bidirectional_reads_the_layer_inside) {
   const auto text = [](const std::string& inner, const std::string& merge) {
     return R"({"class_name":"Sequential","config":{"layers":[)" + input("in", "[null,9,2]") +
