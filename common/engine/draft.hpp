@@ -74,6 +74,8 @@ class Draft {
   Result<void> fits(const Shape& shape, std::string_view what) const;
 
  private:
+  Result<void> check_mask(const MaskSpec& said, Values inputs) const;
+
   struct Drawn {
     Shape shape;
     std::optional<Mask> mask;

@@ -269,12 +269,21 @@ using LayerKind =
                  Multiply, Concatenate, BatchNormalization, LayerNormalization, GroupNormalization,
                  Embedding, PositionEmbedding, Recurrent, Bidirectional, MultiHeadAttention>;
 
+// What was written down of a layer's input number `of`: that it is masked where the model's input
+// `tokens` is 0.
+struct MaskSpec {
+  std::size_t of = 0;
+  std::string tokens;
+};
+
 // `inputs` names what the layer reads: inputs or layers that stand before it. Empty: the one right
-// before it.
+// before it. Masks come from Embedding alone; `masks` claims what they are, and compile refuses a
+// claim that does not hold.
 struct LayerSpec {
   std::string name;
   LayerKind kind;
   std::vector<std::string> inputs = {};
+  std::vector<MaskSpec> masks = {};
 };
 
 struct InputSpec {

@@ -10,6 +10,9 @@
 // initialisers: the plan has its own) is passed over, by name. Unknown members are errors. Weights'
 // names and shapes: engine/layers.hpp.
 //
+// Masks come from Embedding's mask_zero alone. Those that a file hands from layer to layer by itself
+// (Keras 3's comparisons of tokens with 0) must be the ones that the engine has there.
+//
 // Where Keras' behaviour differs between its versions: a mask ends at a layer that does not know
 // masks (as in Keras 3); PositionEmbedding is KerasHub's.
 #pragma once

@@ -151,6 +151,70 @@ BOOST_AUTO_TEST_CASE(masks_that_keras_3_hands_through_attention_and_sums_are_pas
   BOOST_TEST(says(error_of(text("1")), "layers[2].inbound_nodes: only tokens compared with 0"));
 }
 
+// Two texts, the first with an Embedding of which `embedding` says more, read under a mask of
+// `masked`, which `operations` may make.
+std::string under_a_mask(const std::string& embedding, const std::string& masked,
+                         const std::string& operations = "") {
+  const auto compared = [](const std::string& name, const std::string& tokens) {
+    return R"({"module":"keras.src.ops.numpy","class_name":"NotEqual","config":{"name":")" + name +
+           R"("},"registered_name":"NotEqual","name":")" + name + R"(","inbound_nodes":)" +
+           called(tensor(tokens) + ",0") + "}";
+  };
+  const std::string table = R"("input_dim":20,"output_dim":4)";
+  return model_of(input("words", "[null,7]", "int64") + "," + input("others", "[null,7]", "int64") +
+                      "," + operations + compared("ne_words", "words") + "," +
+                      compared("ne_others", "others") + "," +
+                      layer("Embedding", "e", table + embedding, called(tensor("words"))) + "," +
+                      layer("Embedding", "f", table, called(tensor("others"))) + "," +
+                      layer("LSTM", "l", R"("units":3)",
+                            called(tensor("e"), R"({"mask":)" + tensor(masked) + "}")) +
+                      "," + layer("GlobalAveragePooling1D", "g", "", called(tensor("f"))) + "," +
+                      layer("Add", "sum", "", called("[" + tensor("l") + "," + tensor("d") + "]")) +
+                      "," + layer("Dense", "d", R"("units":3)", called(tensor("g"))) + "," +
+                      layer("Dense", "out", head, called(tensor("sum"))),
+                  R"([["words",0,0],["others",0,0]])", R"([["out",0,0]])");
+}
+
+BOOST_AUTO_TEST_CASE(a_mask_that_is_not_the_one_of_what_the_layer_reads_is_refused) {
+  const auto either = [](const std::string& a, const std::string& b) {
+    return R"({"module":"keras.src.ops.numpy","class_name":"LogicalOr","config":{},"name":"or",)"
+           R"("registered_name":"LogicalOr","inbound_nodes":)" +
+           called(tensor(a) + "," + tensor(b)) + "},";
+  };
+  const std::string zero = R"(,"mask_zero":true)";
+  BOOST_TEST(error_of(under_a_mask(zero, "ne_words")) == "accepted");
+  BOOST_TEST(error_of(under_a_mask(zero, "ne_others")) ==
+             "model: layer 'l': is told a mask of 'others', but what it reads has another; masks "
+             "come from Embedding's mask_zero");
+  BOOST_TEST(error_of(under_a_mask("", "ne_words")) ==
+             "model: layer 'l': is told a mask of 'words', but what it reads has none; masks come "
+             "from Embedding's mask_zero");
+  BOOST_TEST(error_of(under_a_mask(zero, "or", either("ne_words", "ne_words"))) == "accepted");
+  BOOST_TEST(says(error_of(under_a_mask(zero, "or", either("ne_words", "ne_others"))),
+                  "layers[2].inbound_nodes: joins a mask of 'words' and one of 'others'"));
+}
+
+// A mask of queries and keys is no mask of steps.
+BOOST_AUTO_TEST_CASE(attention_masks_of_ones_own_are_refused_and_none_may_be_written_down) {
+  const auto text = [](const std::string& named) {
+    return model_of(
+        input("words", "[null,7]", "int64") + "," +
+            layer("Embedding", "e", R"("input_dim":20,"output_dim":4,"mask_zero":true)",
+                  called(tensor("words"))) +
+            R"(,{"class_name":"NotEqual","config":{"name":"ne"},"name":"ne","inbound_nodes":)" +
+            called(tensor("words") + ",0") + "}," +
+            layer("MultiHeadAttention", "att", R"("num_heads":2,"key_dim":2)",
+                  called(tensor("e") + "," + tensor("e"), named)) +
+            "," + layer("Dense", "out", head, called(tensor("att"))),
+        R"([["words",0,0]])", R"([["out",0,0]])");
+  };
+  BOOST_TEST(error_of(text(R"({"attention_mask":null})")) == "accepted");
+  BOOST_TEST(error_of(text(R"({"key_mask":)" + tensor("ne") + "}")) == "accepted");
+  BOOST_TEST(
+      says(error_of(text(R"({"attention_mask":)" + tensor("ne") + "}")),
+           "layers[3].inbound_nodes[0].kwargs.attention_mask: is not supported; expected null"));
+}
+
 BOOST_AUTO_TEST_CASE(inputs_by_name_come_in_the_order_of_their_names) {
   const auto model =
       parse_model(model_of(input("x", "[null,2]") + "," + input("y", "[null,4]") + "," +
