@@ -27,6 +27,7 @@ class CallReader {
 
   // The layer's only entry of inbound_nodes.
   Result<Call> read(const json::value& node, const std::string& path) {
+    call_.keras_3 = !node.is_array();
     auto done = node.is_array() ? read_list(node.get_array(), path) : read_object(node, path);
     if (!done) return done.error();
     std::vector<std::string>& inputs = call_.inputs;
@@ -96,6 +97,7 @@ class CallReader {
 
   Result<void> read_argument(const std::string& name, const json::value& value,
                              const std::string& path) {
+    if (name == "training" && value.is_bool() && !value.get_bool()) call_.inference = path;
     if (value.is_null() || (value.is_bool() && !value.get_bool())) return ok();
     if (name == "use_causal_mask" && value.is_bool()) {
       call_.causal = true;

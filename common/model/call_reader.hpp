@@ -21,6 +21,8 @@ struct Call {
   std::vector<std::string> inputs;  // in the layer's order: query, value, key
   std::vector<engine::MaskSpec> masks;
   bool causal = false;
+  bool keras_3 = false;   // which form it has
+  std::string inference;  // the place of training=False, if that was written
 };
 
 // The layer's only entry of inbound_nodes, in Keras 2's form or Keras 3's; `path` is the entry's.

@@ -91,6 +91,14 @@ Result<Masks> find_masks(const std::vector<Entry>& entries) {
   return masks;
 }
 
+// Keras 3 writes training=False for every Dropout (its default); for BatchNormalization, and in
+// Keras 2 for both, only a caller does who wants no training of it.
+bool stays_in_inference(const Call& call, const engine::LayerKind& kind) {
+  if (call.inference.empty()) return false;
+  return std::holds_alternative<engine::BatchNormalization>(kind) ||
+         (!call.keras_3 && std::holds_alternative<engine::Dropout>(kind));
+}
+
 // Into the entry's layer.
 Result<void> take_call(Call call, const std::string& place, engine::LayerSpec& layer) {
   if (call.inputs.empty()) return wrong(place, "the layer reads nothing");
@@ -100,6 +108,10 @@ Result<void> take_call(Call call, const std::string& place, engine::LayerSpec& l
   if (attention != nullptr) attention->causal = call.causal;
   if (!call.masks.empty() && std::holds_alternative<engine::ActivationLayer>(layer.kind))
     return wrong(place, "a mask within a softmax is not supported");
+  if (stays_in_inference(call, layer.kind)) {
+    return wrong(call.inference,
+                 "a layer that works in training as in inference is not supported; expected null");
+  }
   layer.inputs = std::move(call.inputs);
   layer.masks = std::move(call.masks);
   return ok();

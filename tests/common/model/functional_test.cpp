@@ -215,6 +215,29 @@ BOOST_AUTO_TEST_CASE(attention_masks_of_ones_own_are_refused_and_none_may_be_wri
            "layers[3].inbound_nodes[0].kwargs.attention_mask: is not supported; expected null"));
 }
 
+// Keras 3 writes it for every Dropout.
+BOOST_AUTO_TEST_CASE(a_layer_that_its_caller_holds_in_inference_is_refused) {
+  const auto text = [](const std::string& kind, const std::string& nodes) {
+    return model_of(input("in", "[null,4]") + "," +
+                        layer(kind, "mid", kind == "Dropout" ? R"("rate":0.5)" : "", nodes) + "," +
+                        layer("Dense", "out", head, called(tensor("mid"))),
+                    R"([["in",0,0]])", R"([["out",0,0]])");
+  };
+  const std::string two = R"([[["in",0,0,{"training":false}]]])";
+  const std::string three = called(tensor("in"), R"({"training":false})");
+  for (const std::string kind : {"BatchNormalization", "Dropout"}) {
+    BOOST_TEST(
+        says(error_of(text(kind, two)),
+             "layers[1].inbound_nodes[0][0][3].training: a layer that works in training as in "
+             "inference is not supported"));
+    BOOST_TEST(error_of(text(kind, R"([[["in",0,0,{"training":null}]]])")) == "accepted");
+    BOOST_TEST(error_of(text(kind, R"([[["in",0,0,{}]]])")) == "accepted");
+  }
+  BOOST_TEST(says(error_of(text("BatchNormalization", three)),
+                  "layers[1].inbound_nodes[0].kwargs.training: a layer that works"));
+  BOOST_TEST(error_of(text("Dropout", three)) == "accepted");
+}
+
 BOOST_AUTO_TEST_CASE(inputs_by_name_come_in_the_order_of_their_names) {
   const auto model =
       parse_model(model_of(input("x", "[null,2]") + "," + input("y", "[null,4]") + "," +
