@@ -121,7 +121,7 @@ Result<Initializer> read_initializer(JsonReader& reader, std::string_view name,
   const std::string class_name = object.text("class_name");
   const Named* named = find_initializer(class_name);
   if (!object.failed() && named == nullptr) return unsupported(class_name);
-  pass_over_entry(object);
+  require_keras_class(object, class_name);
   Initializer value = named == nullptr ? fallback : named->value;
   if (object.has("config")) {
     JsonReader config = object.object("config");

@@ -127,7 +127,7 @@ Result<engine::Shape> read_batch_shape(const json::value& value, const std::stri
 Result<LayerEntry> read_layer(const json::value& entry, const std::string& path) {
   JsonReader reader(entry, path);
   const std::string class_name = reader.text("class_name");
-  pass_over_entry(reader);
+  require_keras_class(reader, class_name);
   LayerEntry result;
   result.nodes = reader.find("inbound_nodes");
   const std::string entry_name = reader.text_or("name", "", layer_name_max_bytes);

@@ -75,8 +75,8 @@ Result<ModelSpec> read_model(const json::value& document, std::string_view path)
   if (!reader.failed() && !functional && class_name != "Sequential") {
     reader.fail("class_name", "expected 'Sequential' or 'Functional', saw '" + class_name + "'");
   }
-  pass_over(reader, {"module", "registered_name", "build_config", "compile_config", "keras_version",
-                     "backend", "shared_object_id"});
+  require_keras_class(reader, class_name);
+  pass_over(reader, {"compile_config", "keras_version", "backend"});
   ModelSpec model;
   model.document = document;
   const json::value* list = reader.find("config");

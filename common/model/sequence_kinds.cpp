@@ -54,7 +54,7 @@ engine::Bidirectional::Merge read_merge(JsonReader& config) {
 Result<Recurrent> read_wrapped(JsonReader& config, std::string_view name) {
   JsonReader inner = config.object(name);
   const std::string class_name = inner.text("class_name");
-  pass_over_entry(inner);
+  require_keras_class(inner, class_name);
   pass_over(inner, {"name"});
   JsonReader inner_config = inner.object("config");
   if (auto done = inner.finish(); !done) return done.error();

@@ -285,6 +285,51 @@ BOOST_AUTO_TEST_CASE(a_first_argument_that_was_named_is_the_first_input) {
   BOOST_TEST(error_of(text) == "accepted");
 }
 
+// A class of the user's own may have any name, and compute anything.
+BOOST_AUTO_TEST_CASE(classes_that_are_not_keras_own_are_refused_whatever_their_name) {
+  const auto text = [](const std::string& module, const std::string& class_name,
+                       const std::string& registered, const std::string& config) {
+    return model_of(
+        input("in", "[null,4,2]") + R"(,{"module":")" + module + R"(","class_name":")" +
+            class_name + R"(","registered_name":)" + registered +
+            R"(,"name":"mid","config":{"name":"mid",)" + config + R"(},"inbound_nodes":)" +
+            called(tensor("in")) + "}," +
+            layer("Add", "sum", "", called("[" + tensor("in") + "," + tensor("mid") + "]")) + "," +
+            layer("Dense", "out", head, called(tensor("sum"))),
+        R"([["in",0,0]])", R"([["out",0,0]])");
+  };
+  const std::string norm = R"("epsilon":0.001)", position = R"("sequence_length":4)";
+  BOOST_TEST(
+      says(error_of(text("keras.layers", "LayerNormalization", R"("my>LayerNormalization")", norm)),
+           "layers[1].registered_name: expected a class of Keras' own, saw "
+           "'my>LayerNormalization'"));
+  BOOST_TEST(
+      says(error_of(text("my.layers", "LayerNormalization", R"("LayerNormalization")", norm)),
+           "layers[1].module: expected one of Keras' own, saw 'my.layers'"));
+  BOOST_TEST(says(error_of(text("keras.layers", "PositionEmbedding",
+                                R"("Custom>PositionEmbedding")", position)),
+                  "expected a class of Keras' own, saw 'Custom>PositionEmbedding'"));
+  BOOST_TEST(says(error_of(text("keras_hub.layers", "LayerNormalization",
+                                R"("keras_hub>PositionEmbedding")", norm)),
+                  "expected a class of Keras' own"));
+  for (const std::string package : {"keras_hub", "keras_nlp"}) {
+    BOOST_TEST(error_of(text(package + ".layers", "PositionEmbedding",
+                             "\"" + package + R"(>PositionEmbedding")", position)) == "accepted");
+  }
+  BOOST_TEST(error_of(text("tf_keras.src.layers", "LayerNormalization", "null", norm)) ==
+             "accepted");
+  const std::string initializer =
+      R"("units":2,"kernel_initializer":{"module":"keras.initializers",)"
+      R"("class_name":"HeNormal","registered_name":"my>HeNormal"})";
+  BOOST_TEST(
+      says(error_of(text("keras.layers", "Dense", "null", initializer)),
+           "layers[1].config.kernel_initializer.registered_name: expected a class of Keras' own"));
+  const auto model = parse_model(
+      R"({"class_name":"Functional","module":"keras","registered_name":"my>Functional","config":{}})");
+  BOOST_TEST(
+      says(model ? "accepted" : model.error().detail, "model.registered_name: expected a class"));
+}
+
 // Keras 2 and 3 number objects that stand in several places.
 BOOST_AUTO_TEST_CASE(numbers_of_shared_objects_say_nothing) {
   const std::string initializer =
