@@ -99,6 +99,12 @@ bool stays_in_inference(const Call& call, const engine::LayerKind& kind) {
          (!call.keras_3 && std::holds_alternative<engine::Dropout>(kind));
 }
 
+bool is_operation_on_masks(const std::vector<Entry>& entries, const std::string& name) {
+  return std::ranges::any_of(entries, [&](const Entry& entry) {
+    return entry.layer.name == name && entry.layer.mask != MaskOperation::none;
+  });
+}
+
 // Into the entry's layer.
 Result<void> take_call(Call call, const std::string& place, engine::LayerSpec& layer) {
   if (call.inputs.empty()) return wrong(place, "the layer reads nothing");
@@ -142,7 +148,10 @@ Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& l
     auto call = read_call((*nodes)[0], place + "[0]", *masks);
     if (!call) return call.error();
     for (const std::string& name : call->inputs) {
-      if (names.count(name) == 0) return wrong(place, "reads '" + name + "', which is no layer");
+      const std::string reads = "reads '" + name + "', which is ";
+      if (is_operation_on_masks(entries, name))
+        return wrong(place, reads + "a mask; only a layer's mask arguments may be one");
+      if (names.count(name) == 0) return wrong(place, reads + "no layer");
     }
     if (auto done = take_call(std::move(*call), place, *entry.layer); !done) return done.error();
   }
@@ -237,6 +246,13 @@ Result<void> read_functional(JsonReader& config, engine::GraphSpec& graph) {
       return wrong(config.path_of("input_layers"), "'" + name + "' is no InputLayer");
     }
     graph.inputs.push_back({name, *found->layer.input});
+  }
+  const bool known = std::ranges::any_of(*entries, [&](const Entry& entry) {
+    return entry.layer.name == outputs->front() && entry.layer.layer;
+  });
+  if (!known) {
+    return wrong(config.path_of("output_layers"),
+                 "'" + outputs->front() + "' is no layer whose output could be the model's");
   }
   return sort_layers(*entries, outputs->front(), graph);
 }

@@ -140,7 +140,9 @@ Result<LayerEntry> read_layer(const json::value& entry, const std::string& path)
     if (auto done = config.finish(); !done) return done.error();
     return result;
   }
-  result.name = config.text("name", layer_name_max_bytes);
+  // Operations (x + y) may have a name at their entry alone.
+  result.name = entry_name.empty() ? config.text("name", layer_name_max_bytes)
+                                   : config.text_or("name", entry_name, layer_name_max_bytes);
   require_flag(config, "trainable", true);
   class_name == "InputLayer" ? read_input_type(config) : require_float32(config);
   auto input = read_input(config);

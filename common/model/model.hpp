@@ -7,9 +7,8 @@
 // of the layers that an error about an unknown one lists, channels last, float32. Anything in the
 // file that would change what the model computes or how it learns is either honoured or an error
 // with its place (a class of another package than Keras' is one, whatever its name); what changes
-// neither (how it was compiled, seeds of
-// initialisers: the plan has its own) is passed over, by name. Unknown members are errors. Weights'
-// names and shapes: engine/layers.hpp.
+// neither (how it was compiled, seeds of initialisers: the plan has its own) is passed over, by
+// name. Unknown members are errors. Weights' names and shapes: engine/layers.hpp.
 //
 // Masks come from Embedding's mask_zero alone. Those that a file hands from layer to layer by
 // itself (Keras 3's comparisons of tokens with 0) must be the ones that the engine has there.

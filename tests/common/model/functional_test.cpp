@@ -330,6 +330,54 @@ BOOST_AUTO_TEST_CASE(classes_that_are_not_keras_own_are_refused_whatever_their_n
       says(model ? "accepted" : model.error().detail, "model.registered_name: expected a class"));
 }
 
+BOOST_AUTO_TEST_CASE(an_operation_may_have_its_name_at_its_entry_alone) {
+  const std::string text = model_of(
+      input("in", "[null,4]") + "," + layer("Dense", "mid", R"("units":4)", called(tensor("in"))) +
+          R"(,{"module":"keras.src.ops.numpy","class_name":"Add","config":{},)"
+          R"("registered_name":"Add","name":"add","inbound_nodes":)" +
+          called(tensor("in") + "," + tensor("mid")) + "}," +
+          layer("Dense", "out", head, called(tensor("add"))),
+      R"([["in",0,0]])", R"([["out",0,0]])");
+  const auto model = parse_model(text);
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  BOOST_TEST(model->graph.layers[1].name == "add");
+  BOOST_TEST(error_of(text) == "accepted");
+  const auto without = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+    {"class_name":"Dense","config":{"units":2}}]}})");
+  BOOST_TEST(says(without ? "accepted" : without.error().detail, "layers[0].config.name: missing"));
+}
+
+// Whatever is the last layer of the file.
+BOOST_AUTO_TEST_CASE(the_output_must_be_a_layer_of_the_model) {
+  const auto text = [](const std::string& output) {
+    return model_of(input("in", "[null,4]") + "," +
+                        layer("Dense", "out", head, called(tensor("mid"))) + "," +
+                        layer("Dense", "mid", R"("units":4)", called(tensor("in"))) +
+                        R"(,{"class_name":"NotEqual","config":{},"name":"ne","inbound_nodes":)" +
+                        called(tensor("in") + ",0") + "}",
+                    R"([["in",0,0]])", R"([[")" + output + R"(",0,0]])");
+  };
+  BOOST_TEST(parse_model(text("out")).value().graph.layers.back().name == "out");
+  for (const std::string name : {"nope", "in", "ne"}) {
+    BOOST_TEST(error_of(text(name)) == "model.config.output_layers: '" + name +
+                                           "' is no layer whose output could be the model's");
+  }
+  BOOST_TEST(says(error_of(text("mid")),
+                  "layers[1].inbound_nodes: the layer waits for itself, for "
+                  "the output"));
+}
+
+BOOST_AUTO_TEST_CASE(a_mask_that_is_read_as_data_is_named) {
+  const std::string text = model_of(
+      input("in", "[null,4]") +
+          R"(,{"class_name":"NotEqual","config":{},"name":"ne","inbound_nodes":)" +
+          called(tensor("in") + ",0") + "}," + layer("Dense", "out", head, called(tensor("ne"))),
+      R"([["in",0,0]])", R"([["out",0,0]])");
+  BOOST_TEST(error_of(text) ==
+             "model.config.layers[2].inbound_nodes: reads 'ne', which is a mask; only a layer's "
+             "mask arguments may be one");
+}
+
 // Keras 2 and 3 number objects that stand in several places.
 BOOST_AUTO_TEST_CASE(numbers_of_shared_objects_say_nothing) {
   const std::string initializer =
