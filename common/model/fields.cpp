@@ -128,14 +128,20 @@ std::uint64_t read_size_or(JsonReader& config, std::string_view name, std::uint6
 }
 
 Activation read_activation(JsonReader& config, std::string_view name, Activation fallback) {
-  if (given(config, name) == nullptr) return fallback;
-  const std::string seen = config.text(name);
-  const auto* const found = std::ranges::find(activations, seen, &NamedActivation::name);
-  if (found != activations.end()) return found->value;
+  const json::value* value = given(config, name);
+  if (value == nullptr) return fallback;
+  if (value->is_string()) {
+    const auto* const found =
+        std::ranges::find(activations, value->get_string(), &NamedActivation::name);
+    if (found != activations.end()) return found->value;
+  }
   std::string known;
   for (const NamedActivation& activation : activations)
     known += (known.empty() ? "'" : ", '") + std::string(activation.name) + "'";
-  config.fail(name, "expected one of " + known + ", saw '" + seen + "'");
+  config.fail(name, "expected one of " + known + ", saw " + describe(*value) +
+                        (value->is_object() ? "; ReLU, LeakyReLU, ELU and Softmax are supported "
+                                              "as layers of their own"
+                                            : ""));
   return fallback;
 }
 

@@ -138,6 +138,11 @@ BOOST_AUTO_TEST_CASE(errors_name_the_place_what_was_expected_and_what_was_seen) 
   BOOST_TEST(says(error_after(R"("activation": "relu")", R"("activation": "selu")"),
                   "activation: expected one of 'elu', 'gelu', 'leaky_relu', 'linear', 'relu', "
                   "'sigmoid', 'silu', 'softmax', 'swish', 'tanh', saw 'selu'"));
+  BOOST_TEST(
+      says(error_after(R"("activation": "relu")",
+                       R"("activation": {"class_name": "LeakyReLU", "config": {}})"),
+           "'swish', 'tanh', saw an object; ReLU, LeakyReLU, ELU and Softmax are supported as "
+           "layers of their own"));
   BOOST_TEST(says(
       error_after(R"("class_name": "HeNormal")", R"("class_name": "Identity")"),
       "kernel_initializer: initialiser 'Identity' is not supported; supported: GlorotUniform"));
