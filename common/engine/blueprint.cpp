@@ -47,6 +47,7 @@ Result<ValueIndex> Draft::add_layer(const LayerSpec& layer, Values inputs, bool 
   }
   auto output = std::visit([&](const auto& kind) { return draw(*this, kind, inputs); }, layer.kind);
   if (!output) return output.error();
+  if (!problem_.empty()) return wrong(problem_);
   if (element_count(shape(*output)) == 0)
     return wrong("its output " + to_text(shape(*output)) + " is beyond the limits");
   return output;
@@ -74,6 +75,10 @@ ValueIndex Draft::step(StepKind kind, std::vector<ValueIndex> inputs, Shape shap
 }
 
 std::size_t Draft::tensor(std::string_view weight, Shape shape, const Initializer& initializer) {
+  if (initializer.kind == Initializer::Kind::identity && shape.size() != 2) {
+    problem_ = "the initialiser Identity makes matrices alone, but " + std::string(weight) +
+               " is " + to_text(shape);
+  }
   TensorInitial initial;
   initial.initializer = initializer;
   std::uint64_t receptive = 1;

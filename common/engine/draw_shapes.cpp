@@ -117,6 +117,7 @@ Result<ValueIndex> draw(Draft& draft, const Permute& layer, Values inputs) {
 
 Result<ValueIndex> draw(Draft& draft, const ActivationLayer& layer, Values inputs) {
   if (auto fine = draft.reads(inputs, 1, 1); !fine) return fine.error();
+  if (auto last = draft.is_last(layer.axis, inputs[0]); !last) return last.error();
   return draft.activate(inputs[0], layer.activation, false, layer.slope);
 }
 

@@ -67,6 +67,8 @@ struct Initializer {
     // The shorter of rows and columns (all axes but the last together, the last) are orthogonal
     // and of length `first`.
     orthogonal,
+    // `first` where row and column are one, 0 elsewhere: of tensors with two axes alone.
+    identity,
   };
   enum class Fan { in, out, average };
   Kind kind = Kind::constant;
@@ -180,7 +182,8 @@ struct Permute {
 // The activation alone: Keras' Activation, ReLU, LeakyReLU, ELU and Softmax layers.
 struct ActivationLayer {
   Activation activation = Activation::linear;
-  double slope = 1.0;  // leaky relu's for x < 0, elu's alpha
+  double slope = 1.0;      // leaky relu's for x < 0, elu's alpha
+  std::int64_t axis = -1;  // softmax's: the last, or its number
 };
 
 // In training, each value is zero with probability `rate`, the others are divided by 1 - rate.

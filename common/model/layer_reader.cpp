@@ -18,7 +18,7 @@ struct Kind {
   KindReader read;
 };
 // Older names of Keras stand beside the newer ones, unlisted.
-constexpr std::array<Kind, 34> kinds{{
+constexpr std::array<Kind, 35> kinds{{
     {"Activation", &read_activation_layer},
     {"Add", &read_add},
     {"AveragePooling1D", &read_average_pooling_1d},
@@ -53,6 +53,7 @@ constexpr std::array<Kind, 34> kinds{{
     {"Reshape", &read_reshape},
     {"SimpleRNN", &read_simple_rnn},
     {"Softmax", &read_softmax},
+    {"TimeDistributed", &read_time_distributed},
 }};
 constexpr std::array<Kind, 4> older_kinds{{
     {"Convolution2D", &read_conv2d},
@@ -79,12 +80,14 @@ MaskOperation mask_operation(std::string_view class_name) {
   return class_name == "LogicalOr" ? MaskOperation::either : MaskOperation::none;
 }
 
+constexpr std::array<std::string_view, 9> whole_numbers{
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"};
+
 // Whole numbers as inputs are whole numbers in float32 too.
 void read_input_type(JsonReader& config) {
   const json::value* given = config.find("dtype");
   if (given != nullptr && given->is_string()) {
-    const auto& name = given->get_string();
-    if (name == "int32" || name == "int64" || name == "uint8" || name == "uint16") return;
+    if (std::ranges::find(whole_numbers, given->get_string()) != whole_numbers.end()) return;
   }
   require_float32(config);
 }

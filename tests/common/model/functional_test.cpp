@@ -503,6 +503,33 @@ BOOST_AUTO_TEST_CASE(bidirectional_reads_the_layer_inside) {
   BOOST_TEST(says(error_of(text("GRU", "max")), "merge_mode: expected 'concat', 'sum'"));
 }
 
+// Keras 2 leaves the inner layer its input shape.
+BOOST_AUTO_TEST_CASE(a_wrapped_layer_may_have_an_input_shape_of_its_own) {
+  BOOST_TEST(error_of(R"({"class_name":"Sequential","config":{"layers":[)"
+                      R"({"class_name":"Bidirectional","config":{"name":"b",)"
+                      R"("batch_input_shape":[null,9,2],"layer":{"class_name":"LSTM","config":)"
+                      R"({"name":"l","batch_input_shape":[null,9,2],"units":5}}}},)"
+                      R"({"class_name":"Dense","config":{"name":"o",)" +
+                      head + "}}]}}") == "accepted");
+}
+
+BOOST_AUTO_TEST_CASE(a_dense_for_each_step_is_that_dense) {
+  const auto text = [](const std::string& inner) {
+    return R"({"class_name":"Sequential","config":{"layers":[)" + input("in", "[null,9,2]") +
+           R"(,{"class_name":"TimeDistributed","config":{"name":"each","trainable":true,)"
+           R"("dtype":"float32","layer":{"module":"keras.layers","class_name":)" +
+           inner + R"(,"registered_name":null}}}]}})";
+  };
+  const std::string dense = text(R"("Dense","config":{"name":"inner",)" + head + "}");
+  BOOST_TEST(error_of(dense) == "accepted");
+  const auto network = compile(parse_model(dense).value());
+  BOOST_TEST(network->layout().tensors()[0].name == "each/kernel");
+  BOOST_TEST((network->layout().tensors()[0].shape == std::vector<std::uint64_t>{2, 3}));
+  BOOST_TEST(network->position_count() == 9U);
+  BOOST_TEST(says(error_of(text(R"("Conv2D","config":{"name":"inner"})")),
+                  "layers[1].config.layer.class_name: expected 'Dense', saw 'Conv2D'"));
+}
+
 // Keras 3 writes both directions, and zeros at masked steps where there is an output for each.
 BOOST_AUTO_TEST_CASE(bidirectional_of_keras_3_names_both_directions) {
   const auto text = [](const std::string& backward) {

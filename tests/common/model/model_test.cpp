@@ -143,15 +143,70 @@ BOOST_AUTO_TEST_CASE(errors_name_the_place_what_was_expected_and_what_was_seen) 
                        R"("activation": {"class_name": "LeakyReLU", "config": {}})"),
            "'swish', 'tanh', saw an object; ReLU, LeakyReLU, ELU and Softmax are supported as "
            "layers of their own"));
-  BOOST_TEST(says(
-      error_after(R"("class_name": "HeNormal")", R"("class_name": "Identity")"),
-      "kernel_initializer: initialiser 'Identity' is not supported; supported: GlorotUniform"));
+  BOOST_TEST(
+      says(error_after(R"("class_name": "HeNormal")", R"("class_name": "Delta")"),
+           "kernel_initializer: initialiser 'Delta' is not supported; supported: GlorotUniform"));
   BOOST_TEST(says(error_after(R"("class_name": "Sequential")", R"("class_name": "Subclass")"),
                   "model.class_name: expected 'Sequential' or 'Functional', saw 'Subclass'"));
   BOOST_TEST(says(error_after(R"("name": "float32")", R"("name": "mixed_float16")"),
                   "dtype: expected 'float32'"));
   BOOST_TEST(says(error_after(R"("layers": [)", R"("layers": [7, )"),
                   "model.config.layers[0]: expected an object, saw 7"));
+}
+
+BOOST_AUTO_TEST_CASE(the_number_of_a_softmaxs_axis_must_be_that_of_the_last) {
+  const auto text = [](const std::string& axis) {
+    const auto model = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+      {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,5,4]}},
+      {"class_name":"Dense","config":{"name":"d","units":3}},
+      {"class_name":"Softmax","config":{"name":"s","axis":)" +
+                                   axis + "}}]}}");
+    if (!model) return model.error().detail;
+    const auto network = compile(*model);
+    return network ? std::string("accepted") : network.error().detail;
+  };
+  BOOST_TEST(text("2") == "accepted");
+  BOOST_TEST(text("-1") == "accepted");
+  BOOST_TEST(says(text("1"), "layer 's': axis is 1; only the last axis of (5, 3) is supported"));
+  BOOST_TEST(says(text("-2"), "layers[2].config.axis: only the last axis is supported"));
+}
+
+BOOST_AUTO_TEST_CASE(inputs_may_be_whole_numbers_of_any_size) {
+  const auto read = [](const std::string& type) {
+    return parse_model(R"({"class_name":"Sequential","config":{"layers":[
+      {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4],"dtype":")" +
+                       type + R"("}},{"class_name":"Dense","config":{"name":"d","units":3}}]}})");
+  };
+  for (const std::string type : {"float32", "bool", "int8", "int16", "int32", "int64", "uint8",
+                                 "uint16", "uint32", "uint64"})
+    BOOST_TEST(read(type).has_value(), type);
+  const auto half = read("float16");
+  BOOST_TEST_REQUIRE(!half.has_value());
+  BOOST_TEST(
+      says(half.error().detail, "layers[0].config.dtype: expected 'float32', saw 'float16'"));
+}
+
+BOOST_AUTO_TEST_CASE(identity_is_an_initialiser_of_matrices) {
+  const auto spec = altered(R"("class_name": "HeNormal")", R"("class_name": "Identity")");
+  BOOST_TEST_REQUIRE(spec.has_value(), (spec ? "" : spec.error().detail));
+  const auto network = compile(*spec);
+  BOOST_TEST_REQUIRE(!network.has_value());
+  BOOST_TEST(network.error().detail ==
+             "model: layer 'conv2d': the initialiser Identity makes matrices alone, but kernel is "
+             "(3, 3, 1, 16)");
+  for (const std::string given :
+       {R"("identity")", R"("Identity")", R"("IdentityInitializer")",
+        R"({"module":"keras.initializers","class_name":"Identity","config":{"gain":1.0}})",
+        R"({"class_name":"IdentityInitializer","config":{"gain":1}})"}) {
+    const auto model = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+      {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4]}},
+      {"class_name":"Dense","config":{"name":"d","units":3,"kernel_initializer":)" +
+                                   given + "}}]}}");
+    BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+    const auto& kernel = std::get<engine::Dense>(model->graph.layers[0].kind).kernel_initializer;
+    BOOST_TEST((kernel.kind == engine::Initializer::Kind::identity));
+    BOOST_TEST(kernel.first == 1.0);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_model_at_all_is_one_clear_line) {
