@@ -191,11 +191,22 @@ struct Dropout {
   double rate = 0;
 };
 
-struct Add {};
-struct Multiply {};
+// Which mask a layer that joins values gives on: that of any input which has one (Keras 2's
+// layers), one that all have (Keras 3's), or none (its operations, such as x + y).
+enum class MergeMask { any, all, none };
+
+struct Add {
+  MergeMask mask = MergeMask::any;
+};
+// Of values with a mask and others without, Keras 3's versions compute different things at masked
+// steps: compile refuses `all` of such.
+struct Multiply {
+  MergeMask mask = MergeMask::any;
+};
 // Along the last axis.
 struct Concatenate {
   std::int64_t axis = -1;  // or the last axis' number
+  MergeMask mask = MergeMask::any;
 };
 
 struct BatchNormalization {
@@ -228,7 +239,8 @@ struct Embedding {
   bool mask_zero = false;
   Initializer initializer = embedding_uniform;
 };
-// A row for each of the first steps of its input, whatever that is; `adds` it to the input.
+// A row for each of the first steps of its input, whatever that is, and no mask; `adds` it to the
+// input, whose mask stays.
 struct PositionEmbedding {
   std::uint64_t steps = 0;  // at least the input's
   bool adds = false;

@@ -105,8 +105,16 @@ bool is_operation_on_masks(const std::vector<Entry>& entries, const std::string&
   });
 }
 
+// Which mask a layer that joins values gives on is told by what has written the file.
+void take_merge_mask(engine::MergeMask rule, engine::LayerKind& kind) {
+  if (auto* add = std::get_if<engine::Add>(&kind)) add->mask = rule;
+  if (auto* multiply = std::get_if<engine::Multiply>(&kind)) multiply->mask = rule;
+  if (auto* concatenate = std::get_if<engine::Concatenate>(&kind)) concatenate->mask = rule;
+}
+
 // Into the entry's layer.
-Result<void> take_call(Call call, const std::string& place, engine::LayerSpec& layer) {
+Result<void> take_call(Call call, const std::string& place, LayerEntry& entry) {
+  engine::LayerSpec& layer = *entry.layer;
   if (call.inputs.empty()) return wrong(place, "the layer reads nothing");
   auto* attention = std::get_if<engine::MultiHeadAttention>(&layer.kind);
   if (call.causal && attention == nullptr)
@@ -118,6 +126,11 @@ Result<void> take_call(Call call, const std::string& place, engine::LayerSpec& l
     return wrong(call.inference,
                  "a layer that works in training as in inference is not supported; expected null");
   }
+  using engine::MergeMask;
+  take_merge_mask(entry.operation ? MergeMask::none
+                  : call.keras_3  ? MergeMask::all
+                                  : MergeMask::any,
+                  layer.kind);
   layer.inputs = std::move(call.inputs);
   layer.masks = std::move(call.masks);
   return ok();
@@ -153,7 +166,7 @@ Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& l
         return wrong(place, reads + "a mask; only a layer's mask arguments may be one");
       if (names.count(name) == 0) return wrong(place, reads + "no layer");
     }
-    if (auto done = take_call(std::move(*call), place, *entry.layer); !done) return done.error();
+    if (auto done = take_call(std::move(*call), place, entry); !done) return done.error();
   }
   return entries;
 }

@@ -132,6 +132,9 @@ Result<LayerEntry> read_layer(const json::value& entry, const std::string& path)
   const std::string class_name = reader.text("class_name");
   require_keras_class(reader, class_name);
   LayerEntry result;
+  const json::value* module = reader.find("module");
+  if (module != nullptr && module->is_string())
+    result.operation = module->get_string().find(".ops") != std::string_view::npos;
   result.nodes = reader.find("inbound_nodes");
   const std::string entry_name = reader.text_or("name", "", layer_name_max_bytes);
   JsonReader config = reader.object("config");

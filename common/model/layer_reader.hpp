@@ -24,6 +24,7 @@ struct LayerEntry {
   std::optional<engine::Shape> input;
   std::optional<engine::LayerSpec> layer;
   MaskOperation mask = MaskOperation::none;
+  bool operation = false;              // of Keras 3, such as x + y, rather than a layer
   const json::value* nodes = nullptr;  // inbound_nodes, where there are any
 };
 

@@ -14,7 +14,8 @@
 // itself (Keras 3's comparisons of tokens with 0) must be the ones that the engine has there.
 //
 // Where Keras' behaviour differs between its versions: a mask ends at a layer that does not know
-// masks (as in Keras 3); PositionEmbedding is KerasHub's.
+// masks (as in Keras 3); layers that join values treat masks as the version does that wrote the
+// file; PositionEmbedding is KerasHub's.
 #pragma once
 
 #include <cstddef>

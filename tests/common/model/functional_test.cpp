@@ -330,6 +330,34 @@ BOOST_AUTO_TEST_CASE(classes_that_are_not_keras_own_are_refused_whatever_their_n
       says(model ? "accepted" : model.error().detail, "model.registered_name: expected a class"));
 }
 
+// Keras 2's layers keep any mask, Keras 3's one that all inputs have, its operations none.
+BOOST_AUTO_TEST_CASE(whose_mask_a_merge_gives_on_follows_from_what_wrote_the_file) {
+  using engine::MergeMask;
+  const auto read = [](const std::string& module, const std::string& nodes) {
+    const std::string entry = R"(,{"module":")" + module +
+                              R"(","class_name":"Add","config":{"name":"add"},"name":"add",)"
+                              R"("inbound_nodes":)" +
+                              nodes + "},";
+    const auto model = parse_model(model_of(
+        input("in", "[null,7]") + "," +
+            layer("Embedding", "e", R"("input_dim":20,"output_dim":4,"mask_zero":true)",
+                  called(tensor("in"))) +
+            "," +
+            layer("Embedding", "f", R"("input_dim":20,"output_dim":4)", called(tensor("in"))) +
+            entry + layer("LSTM", "l", R"("units":3)", called(tensor("add"))) + "," +
+            layer("Dense", "out", head, called(tensor("l"))),
+        R"([["in",0,0]])", R"([["out",0,0]])"));
+    BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+    BOOST_TEST(compile(*model).has_value());
+    return std::get<engine::Add>(model->graph.layers[2].kind).mask;
+  };
+  const std::string apart = called(tensor("e") + "," + tensor("f"));
+  BOOST_TEST((read("keras.layers", R"([[["e",0,0,{}],["f",0,0,{}]]])") == MergeMask::any));
+  BOOST_TEST((read("keras.layers", called("[" + tensor("e") + "," + tensor("f") + "]")) ==
+              MergeMask::all));
+  BOOST_TEST((read("keras.src.ops.numpy", apart) == MergeMask::none));
+}
+
 BOOST_AUTO_TEST_CASE(an_operation_may_have_its_name_at_its_entry_alone) {
   const std::string text = model_of(
       input("in", "[null,4]") + "," + layer("Dense", "mid", R"("units":4)", called(tensor("in"))) +
