@@ -136,12 +136,13 @@ Result<void> take_call(Call call, const std::string& place, LayerEntry& entry) {
   return ok();
 }
 
-Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& layers) {
+Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& layers,
+                                        const engine::Shape* example) {
   std::vector<Entry> entries;
   std::set<std::string, std::less<>> names;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string path = config.path_of("layers") + "[" + std::to_string(i) + "]";
-    auto entry = read_layer(layers[i], path);
+    auto entry = read_layer(layers[i], path, example);
     if (!entry) return entry.error();
     if (!names.insert(entry->name).second)
       return wrong(path, "the name '" + entry->name + "' stands twice");
@@ -237,7 +238,8 @@ Result<void> sort_layers(std::vector<Entry>& entries, const std::string& output,
 
 }  // namespace
 
-Result<void> read_functional(JsonReader& config, engine::GraphSpec& graph) {
+Result<void> read_functional(JsonReader& config, const engine::Shape* example,
+                             engine::GraphSpec& graph) {
   const json::array& layers = config.array("layers", 1, layers_max);
   const json::value& first = config.child("input_layers");
   const json::value& last = config.child("output_layers");
@@ -250,7 +252,7 @@ Result<void> read_functional(JsonReader& config, engine::GraphSpec& graph) {
     return wrong(config.path_of("output_layers"),
                  "expected one output, saw " + std::to_string(outputs->size()));
   }
-  auto entries = read_entries(config, layers);
+  auto entries = read_entries(config, layers, inputs->size() == 1 ? example : nullptr);
   if (!entries) return entries.error();
   for (const std::string& name : *inputs) {
     const auto found = std::ranges::find_if(

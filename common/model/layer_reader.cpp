@@ -63,17 +63,20 @@ constexpr std::array<Kind, 4> older_kinds{{
 }};
 
 // The shape of InputLayer, or of a first layer in older files.
-Result<std::optional<engine::Shape>> read_input(JsonReader& config) {
+Result<std::optional<engine::Shape>> read_input(JsonReader& config, const engine::Shape* example) {
   std::optional<engine::Shape> shape;
   for (const std::string_view name : {"batch_shape", "batch_input_shape"}) {
     const json::value* given = config.find(name);
     if (given == nullptr || given->is_null()) continue;
-    auto read = read_batch_shape(*given, config.path_of(name));
+    auto read = read_batch_shape(*given, config.path_of(name), example);
     if (!read) return read.error();
     shape = std::move(*read);
   }
   return shape;
 }
+
+const std::string open_size =
+    "; only a single input may leave a size open, and takes it from a plan's data of as many axes";
 
 MaskOperation mask_operation(std::string_view class_name) {
   if (class_name == "NotEqual") return MaskOperation::comparison;
@@ -108,26 +111,33 @@ std::string supported_layers() {
   return names + ", InputLayer";
 }
 
-Result<engine::Shape> read_batch_shape(const json::value& value, const std::string& path) {
+Result<engine::Shape> read_batch_shape(const json::value& value, const std::string& path,
+                                       const engine::Shape* example) {
   const json::array* list = value.if_array();
   if (list == nullptr || list->size() < 2 || list->size() > 4) {
     return Error{Errc::malformed,
                  path + ": expected a list of null and one to three sizes, saw " + describe(value)};
   }
+  const bool fills = example != nullptr && example->size() + 1 == list->size();
   engine::Shape shape;
   for (std::size_t i = 1; i < list->size(); ++i) {
+    if ((*list)[i].is_null() && fills) {
+      shape.push_back((*example)[i - 1]);
+      continue;
+    }
     const auto* size = (*list)[i].if_int64();
     if (size == nullptr || *size < 1 || *size > size_max) {
-      return Error{Errc::malformed, path + "[" + std::to_string(i) +
-                                        "]: expected an integer from 1, saw " +
-                                        describe((*list)[i])};
+      return Error{Errc::malformed,
+                   path + "[" + std::to_string(i) + "]: expected an integer from 1, saw " +
+                       describe((*list)[i]) + ((*list)[i].is_null() ? open_size : "")};
     }
     shape.push_back(static_cast<std::uint64_t>(*size));
   }
   return shape;
 }
 
-Result<LayerEntry> read_layer(const json::value& entry, const std::string& path) {
+Result<LayerEntry> read_layer(const json::value& entry, const std::string& path,
+                              const engine::Shape* example) {
   JsonReader reader(entry, path);
   const std::string class_name = reader.text("class_name");
   require_keras_class(reader, class_name);
@@ -151,7 +161,7 @@ Result<LayerEntry> read_layer(const json::value& entry, const std::string& path)
                                    : config.text_or("name", entry_name, layer_name_max_bytes);
   require_flag(config, "trainable", true);
   class_name == "InputLayer" ? read_input_type(config) : require_float32(config);
-  auto input = read_input(config);
+  auto input = read_input(config, example);
   if (!input) return input.error();
   result.input = std::move(*input);
   if (class_name == "InputLayer") {

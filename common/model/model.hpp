@@ -38,9 +38,12 @@ struct ModelSpec {
 };
 
 // Reads a model description; `path` names it in errors: "model.config.layers[2].config.padding:
-// expected ...". Whether the layers fit together is compile's to say. Errors: malformed - not such
-// a description, or something that is not supported.
-Result<ModelSpec> read_model(const json::value& document, std::string_view path = "model");
+// expected ...". Whether the layers fit together is compile's to say. Sizes of a single input that
+// the description leaves open (Input((None,))) are those of `example`, the shape of a row of the
+// data; the document stays as it is. Errors: malformed - not such a description, or something that
+// is not supported.
+Result<ModelSpec> read_model(const json::value& document, std::string_view path = "model",
+                             const engine::Shape* example = nullptr);
 
 // The same from a file's text.
 Result<ModelSpec> parse_model(std::string_view text, std::string_view path = "model");

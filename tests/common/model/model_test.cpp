@@ -209,6 +209,38 @@ BOOST_AUTO_TEST_CASE(identity_is_an_initialiser_of_matrices) {
   }
 }
 
+// Keras 2 writes so of an Embedding without input_length, and all versions of Input((None,)).
+BOOST_AUTO_TEST_CASE(open_sizes_of_a_single_input_are_those_of_an_example) {
+  const auto error_with = [](const std::string& text, const engine::Shape& example) {
+    const auto model = read_model(parse_json(text, model_max_bytes).value(), "model", &example);
+    return model ? engine::to_text(model->graph.inputs[0].shape) : model.error().detail;
+  };
+  const std::string table = R"({"class_name":"Embedding","config":{"name":"e","input_dim":9,)"
+                            R"("output_dim":2,"batch_input_shape":[null,null]}})";
+  const std::string sequential =
+      R"({"class_name":"Sequential","config":{"layers":[)" + table + "]}}";
+  BOOST_TEST(error_with(sequential, {7}) == "(7)");
+  BOOST_TEST(error_with(R"({"class_name":"Sequential","config":[)" + table + "]}", {7}) == "(7)");
+  BOOST_TEST(says(error_with(sequential, {7, 2}),
+                  "batch_input_shape[1]: expected an integer from 1, "
+                  "saw null; only a single input"));
+  const auto alone = parse_model(sequential);
+  BOOST_TEST(says(alone ? "accepted" : alone.error().detail, "saw null; only a single input"));
+  const auto functional = [](const std::string& inputs) {
+    const auto input = [](const std::string& name) {
+      return R"({"class_name":"InputLayer","name":")" + name + R"(","config":{"name":")" + name +
+             R"(","batch_shape":[null,null,3]},"inbound_nodes":[]},)";
+    };
+    return R"({"class_name":"Functional","config":{"layers":[)" + input("a") + input("b") +
+           R"({"class_name":"Dense","name":"d","config":{"name":"d","units":2},"inbound_nodes":)"
+           R"([[["a",0,0,{}]]]}],"input_layers":)" +
+           inputs + R"(,"output_layers":[["d",0,0]]}})";
+  };
+  BOOST_TEST(error_with(functional(R"([["a",0,0]])"), {5, 3}) == "(5, 3)");
+  BOOST_TEST(says(error_with(functional(R"([["a",0,0],["b",0,0]])"), {5, 3}),
+                  "layers[0].config.batch_shape[1]: expected an integer from 1, saw null"));
+}
+
 BOOST_AUTO_TEST_CASE(what_is_no_model_at_all_is_one_clear_line) {
   for (const std::string_view text :
        {"", "[]", "{}", "null", "{\"class_name\": 3}", "{\"class_name\":\"Sequential\"}",
