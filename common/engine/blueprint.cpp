@@ -42,11 +42,28 @@ Result<ValueIndex> Draft::add_layer(const LayerSpec& layer, Values inputs, bool 
   name_ = layer.name;
   last_ = last;
   joins_ = joins;
+  for (const MaskSpec& said : layer.masks) {
+    if (auto holds = check_mask(said, inputs); !holds) return holds.error();
+  }
   auto output = std::visit([&](const auto& kind) { return draw(*this, kind, inputs); }, layer.kind);
   if (!output) return output.error();
+  if (!problem_.empty()) return wrong(problem_);
   if (element_count(shape(*output)) == 0)
     return wrong("its output " + to_text(shape(*output)) + " is beyond the limits");
   return output;
+}
+
+Result<void> Draft::check_mask(const MaskSpec& said, Values inputs) const {
+  const std::string claim = "is told a mask of '" + said.tokens + "'";
+  const auto input = std::ranges::find(blueprint_.inputs, said.tokens, &InputSpec::name);
+  if (input == blueprint_.inputs.end()) return wrong(claim + ", which is no input of the model");
+  if (said.of >= inputs.size()) return wrong(claim + " for an input that it does not have");
+  const auto place = static_cast<std::size_t>(input - blueprint_.inputs.begin());
+  const Mask expected{blueprint_.places[place].first, blueprint_.places[place].extent.count()};
+  const auto seen = mask(inputs[said.of]);
+  if (seen == expected) return ok();
+  return wrong(claim + ", but what it reads has " + (seen ? "another" : "none") +
+               "; masks come from Embedding's mask_zero");
 }
 
 ValueIndex Draft::step(StepKind kind, std::vector<ValueIndex> inputs, Shape shape,
@@ -58,6 +75,10 @@ ValueIndex Draft::step(StepKind kind, std::vector<ValueIndex> inputs, Shape shap
 }
 
 std::size_t Draft::tensor(std::string_view weight, Shape shape, const Initializer& initializer) {
+  if (initializer.kind == Initializer::Kind::identity && shape.size() != 2) {
+    problem_ = "the initialiser Identity makes matrices alone, but " + std::string(weight) +
+               " is " + to_text(shape);
+  }
   TensorInitial initial;
   initial.initializer = initializer;
   std::uint64_t receptive = 1;

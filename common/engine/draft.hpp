@@ -43,7 +43,8 @@ class Draft {
   // Appends a step; its output has `shape` and the mask given.
   ValueIndex step(StepKind kind, std::vector<ValueIndex> inputs, Shape shape,
                   std::optional<Mask> mask);
-  // Places a tensor `layer/weight` and gives its place.
+  // Places a tensor `layer/weight` and gives its place. An initialiser that cannot make that shape
+  // fails the layer.
   std::size_t tensor(std::string_view weight, Shape shape, const Initializer& initializer);
   // Values [first, first + count) of the tensor placed last begin as 1.
   void begin_with_ones(std::uint64_t first, std::uint64_t count);
@@ -74,6 +75,8 @@ class Draft {
   Result<void> fits(const Shape& shape, std::string_view what) const;
 
  private:
+  Result<void> check_mask(const MaskSpec& said, Values inputs) const;
+
   struct Drawn {
     Shape shape;
     std::optional<Mask> mask;
@@ -83,9 +86,10 @@ class Draft {
   Blueprint blueprint_;
   std::vector<Drawn> values_;
   std::string name_;
-  bool last_ = false;   // the layer at hand is the last
-  bool joins_ = false;  // its input is its own
-  bool ended_ = false;  // the ending has been seen
+  std::string problem_;  // with a tensor of the layer at hand
+  bool last_ = false;    // the layer at hand is the last
+  bool joins_ = false;   // its input is its own
+  bool ended_ = false;   // the ending has been seen
   std::uint32_t streams_ = 0;
   std::size_t parameter_count_ = 0;
   std::vector<std::pair<std::string, std::vector<std::uint64_t>>> tensors_;

@@ -120,7 +120,8 @@ Result<ValueIndex> draw(Draft& draft, const PositionEmbedding& layer, Values inp
   step.table = draft.tensor("embeddings", table, layer.initializer);
   std::vector<ValueIndex> read;
   if (layer.adds) read.push_back(inputs[0]);
-  return draft.step(step, std::move(read), shape, draft.mask(inputs[0]));
+  const auto mask = layer.adds ? draft.mask(inputs[0]) : std::nullopt;  // alone: as KerasHub's
+  return draft.step(step, std::move(read), shape, mask);
 }
 
 Result<ValueIndex> draw(Draft& draft, const Recurrent& layer, Values inputs) {

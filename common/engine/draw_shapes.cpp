@@ -3,15 +3,19 @@
 // Layers that move, join, mask or normalise values.
 #include <algorithm>
 #include <string>
+#include <utility>
 
 #include "common/engine/draft.hpp"
 
 namespace entente::engine {
 namespace {
 
-// The one mask of several values; values without one do not matter.
-Result<std::optional<Mask>> common_mask(const Draft& draft, Values inputs) {
+// The one mask of several values, by `rule`.
+Result<std::optional<Mask>> common_mask(const Draft& draft, MergeMask rule, Values inputs) {
   std::optional<Mask> common;
+  if (rule == MergeMask::none) return common;
+  const auto has_none = [&](ValueIndex input) { return !draft.mask(input).has_value(); };
+  if (rule == MergeMask::all && std::ranges::any_of(inputs, has_none)) return common;
   for (const ValueIndex input : inputs) {
     const auto mask = draft.mask(input);
     if (mask && common && *mask != *common)
@@ -21,14 +25,14 @@ Result<std::optional<Mask>> common_mask(const Draft& draft, Values inputs) {
   return common;
 }
 
-Result<ValueIndex> merge(Draft& draft, MergeStep::Kind kind, Values inputs) {
+Result<ValueIndex> merge(Draft& draft, MergeStep::Kind kind, MergeMask rule, Values inputs) {
   if (auto fine = draft.reads(inputs, 2, 1000); !fine) return fine.error();
   for (const ValueIndex input : inputs) {
     if (draft.shape(input) == draft.shape(inputs[0])) continue;
     return draft.wrong("needs inputs of one shape, but gets " + to_text(draft.shape(inputs[0])) +
                        " and " + to_text(draft.shape(input)));
   }
-  const auto mask = common_mask(draft, inputs);
+  const auto mask = common_mask(draft, rule, inputs);
   if (!mask) return mask.error();
   const MergeStep step{draft.extent(inputs[0]), inputs.size(), kind};
   return draft.step(step, {inputs.begin(), inputs.end()}, draft.shape(inputs[0]), *mask);
@@ -84,7 +88,7 @@ Result<ValueIndex> draw(Draft& draft, const Reshape& layer, Values inputs) {
     return draft.wrong("cannot make " + to_text(layer.shape) + " of " + to_text(from) +
                        ": the numbers of values differ");
   }
-  if (to == from) return inputs[0];
+  if (to == from && !draft.mask(inputs[0])) return inputs[0];  // a mask ends here
   return draft.step(ReshapeStep{draft.extent(inputs[0]), Draft::extent_of(to)}, {inputs[0]}, to,
                     std::nullopt);
 }
@@ -117,6 +121,7 @@ Result<ValueIndex> draw(Draft& draft, const Permute& layer, Values inputs) {
 
 Result<ValueIndex> draw(Draft& draft, const ActivationLayer& layer, Values inputs) {
   if (auto fine = draft.reads(inputs, 1, 1); !fine) return fine.error();
+  if (auto last = draft.is_last(layer.axis, inputs[0]); !last) return last.error();
   return draft.activate(inputs[0], layer.activation, false, layer.slope);
 }
 
@@ -129,11 +134,20 @@ Result<ValueIndex> draw(Draft& draft, const Dropout& layer, Values inputs) {
   return draft.step(step, {inputs[0]}, draft.shape(inputs[0]), draft.mask(inputs[0]));
 }
 
-Result<ValueIndex> draw(Draft& draft, const Add&, Values inputs) {
-  return merge(draft, MergeStep::Kind::add, inputs);
+Result<ValueIndex> draw(Draft& draft, const Add& layer, Values inputs) {
+  return merge(draft, MergeStep::Kind::add, layer.mask, inputs);
 }
-Result<ValueIndex> draw(Draft& draft, const Multiply&, Values inputs) {
-  return merge(draft, MergeStep::Kind::multiply, inputs);
+
+Result<ValueIndex> draw(Draft& draft, const Multiply& layer, Values inputs) {
+  const auto masked = std::ranges::count_if(
+      inputs, [&](ValueIndex input) { return draft.mask(input).has_value(); });
+  if (layer.mask == MergeMask::all && masked != 0 && std::cmp_not_equal(masked, inputs.size())) {
+    return draft.wrong(
+        "multiplies values with a mask and values without, of which Keras 3's versions make "
+        "different "
+        "things; use x * y");
+  }
+  return merge(draft, MergeStep::Kind::multiply, layer.mask, inputs);
 }
 
 Result<ValueIndex> draw(Draft& draft, const Concatenate& layer, Values inputs) {
@@ -154,7 +168,7 @@ Result<ValueIndex> draw(Draft& draft, const Concatenate& layer, Values inputs) {
   }
   shape.back() = channels;
   if (auto fine = draft.fits(shape, "output"); !fine) return fine.error();
-  const auto mask = common_mask(draft, inputs);
+  const auto mask = common_mask(draft, layer.mask, inputs);
   if (!mask) return mask.error();
   return draft.step(std::move(step), {inputs.begin(), inputs.end()}, shape, *mask);
 }

@@ -107,7 +107,9 @@ Draw draw_of(const TensorInitial& initial) {
     case Initializer::Kind::scaled_truncated_normal:
       return {Draw::From::truncated_normal, 0, std::sqrt(variance) / truncated_deviation};
     case Initializer::Kind::orthogonal:
-      return {Draw::From::normal, 0, given.first};  // orthogonal.hpp makes the matrix of it
+      return {Draw::From::normal, 0, given.first};  // fill_orthogonal makes the matrix of it
+    case Initializer::Kind::identity:
+      return {Draw::From::constant, 0, 0};  // fill_identity puts the ones
   }
   return {};
 }
@@ -198,6 +200,16 @@ void fill_orthogonal(const TensorInitial& initial, const tensor::TensorEntry& en
   }
 }
 
+// The same of a matrix that is 0 but for its main diagonal.
+void fill_identity(const TensorInitial& initial, const tensor::TensorEntry& entry,
+                   std::uint64_t first, std::span<float> values) {
+  const std::uint64_t columns = entry.shape.back();
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    const std::uint64_t at = first + k;
+    values[k] = at / columns == at % columns ? static_cast<float>(initial.initializer.first) : 0.0F;
+  }
+}
+
 void fill_block(const Network& network, std::uint64_t seed, std::uint64_t first,
                 std::span<float> values) {
   const auto& tensors = network.layout().tensors();
@@ -212,6 +224,8 @@ void fill_block(const Network& network, std::uint64_t seed, std::uint64_t first,
     if (initial.initializer.kind == Initializer::Kind::orthogonal) {
       fill_orthogonal(initial, *tensor, {seed, static_cast<std::uint32_t>(index)}, inside,
                       values.first(count));
+    } else if (initial.initializer.kind == Initializer::Kind::identity) {
+      fill_identity(initial, *tensor, inside, values.first(count));
     } else {
       fill(draw_of(initial), seed, static_cast<std::uint32_t>(index), inside, values.first(count));
     }

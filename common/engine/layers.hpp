@@ -67,6 +67,8 @@ struct Initializer {
     // The shorter of rows and columns (all axes but the last together, the last) are orthogonal
     // and of length `first`.
     orthogonal,
+    // `first` where row and column are one, 0 elsewhere: of tensors with two axes alone.
+    identity,
   };
   enum class Fan { in, out, average };
   Kind kind = Kind::constant;
@@ -180,7 +182,8 @@ struct Permute {
 // The activation alone: Keras' Activation, ReLU, LeakyReLU, ELU and Softmax layers.
 struct ActivationLayer {
   Activation activation = Activation::linear;
-  double slope = 1.0;  // leaky relu's for x < 0, elu's alpha
+  double slope = 1.0;      // leaky relu's for x < 0, elu's alpha
+  std::int64_t axis = -1;  // softmax's: the last, or its number
 };
 
 // In training, each value is zero with probability `rate`, the others are divided by 1 - rate.
@@ -188,11 +191,22 @@ struct Dropout {
   double rate = 0;
 };
 
-struct Add {};
-struct Multiply {};
+// Which mask a layer that joins values gives on: that of any input which has one (Keras 2's
+// layers), one that all have (Keras 3's), or none (its operations, such as x + y).
+enum class MergeMask { any, all, none };
+
+struct Add {
+  MergeMask mask = MergeMask::any;
+};
+// Of values with a mask and others without, Keras 3's versions compute different things at masked
+// steps: compile refuses `all` of such.
+struct Multiply {
+  MergeMask mask = MergeMask::any;
+};
 // Along the last axis.
 struct Concatenate {
   std::int64_t axis = -1;  // or the last axis' number
+  MergeMask mask = MergeMask::any;
 };
 
 struct BatchNormalization {
@@ -225,7 +239,8 @@ struct Embedding {
   bool mask_zero = false;
   Initializer initializer = embedding_uniform;
 };
-// A row for each of the first steps of its input, whatever that is; `adds` it to the input.
+// A row for each of the first steps of its input, whatever that is, and no mask; `adds` it to the
+// input, whose mask stays.
 struct PositionEmbedding {
   std::uint64_t steps = 0;  // at least the input's
   bool adds = false;
@@ -269,12 +284,21 @@ using LayerKind =
                  Multiply, Concatenate, BatchNormalization, LayerNormalization, GroupNormalization,
                  Embedding, PositionEmbedding, Recurrent, Bidirectional, MultiHeadAttention>;
 
+// What was written down of a layer's input number `of`: that it is masked where the model's input
+// `tokens` is 0.
+struct MaskSpec {
+  std::size_t of = 0;
+  std::string tokens;
+};
+
 // `inputs` names what the layer reads: inputs or layers that stand before it. Empty: the one right
-// before it.
+// before it. Masks come from Embedding alone; `masks` claims what they are, and compile refuses a
+// claim that does not hold.
 struct LayerSpec {
   std::string name;
   LayerKind kind;
   std::vector<std::string> inputs = {};
+  std::vector<MaskSpec> masks = {};
 };
 
 struct InputSpec {

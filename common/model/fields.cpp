@@ -27,6 +27,10 @@ constexpr std::array<NamedActivation, 10> activations{{
     {"tanh", Activation::tanh},
 }};
 
+// Where Keras' own classes live; a class from elsewhere may compute anything under any name.
+constexpr std::array<std::string_view, 6> modules{"keras",     "keras_core", "keras_hub",
+                                                  "keras_nlp", "tf_keras",   "tensorflow"};
+
 // A member that is there and not null.
 const json::value* given(JsonReader& config, std::string_view name) {
   const json::value* value = config.find(name);
@@ -45,8 +49,22 @@ void pass_over(JsonReader& reader, std::initializer_list<std::string_view> names
   for (const std::string_view name : names) reader.find(name);
 }
 
-void pass_over_entry(JsonReader& reader) {
-  pass_over(reader, {"module", "registered_name", "build_config", "shared_object_id"});
+void require_keras_class(JsonReader& reader, std::string_view class_name) {
+  pass_over(reader, {"build_config", "shared_object_id"});
+  if (given(reader, "module") != nullptr) {
+    const std::string module = reader.text("module");
+    const std::string root = module.substr(0, module.find('.'));
+    if (std::ranges::find(modules, root) == modules.end())
+      reader.fail("module", "expected one of Keras' own, saw '" + module + "'");
+  }
+  if (given(reader, "registered_name") == nullptr) return;
+  const std::string name = reader.text("registered_name");
+  const std::size_t end = name.find('>');
+  if (end == std::string::npos) return;
+  const std::string package = name.substr(0, end);
+  const bool hub = package == "keras_hub" || package == "keras_nlp";
+  if (hub && class_name == "PositionEmbedding" && name.substr(end + 1) == class_name) return;
+  reader.fail("registered_name", "expected a class of Keras' own, saw '" + name + "'");
 }
 
 void require_null(JsonReader& config, std::initializer_list<std::string_view> names) {
@@ -110,14 +128,20 @@ std::uint64_t read_size_or(JsonReader& config, std::string_view name, std::uint6
 }
 
 Activation read_activation(JsonReader& config, std::string_view name, Activation fallback) {
-  if (given(config, name) == nullptr) return fallback;
-  const std::string seen = config.text(name);
-  const auto* const found = std::ranges::find(activations, seen, &NamedActivation::name);
-  if (found != activations.end()) return found->value;
+  const json::value* value = given(config, name);
+  if (value == nullptr) return fallback;
+  if (value->is_string()) {
+    const auto* const found =
+        std::ranges::find(activations, value->get_string(), &NamedActivation::name);
+    if (found != activations.end()) return found->value;
+  }
   std::string known;
   for (const NamedActivation& activation : activations)
     known += (known.empty() ? "'" : ", '") + std::string(activation.name) + "'";
-  config.fail(name, "expected one of " + known + ", saw '" + seen + "'");
+  config.fail(name, "expected one of " + known + ", saw " + describe(*value) +
+                        (value->is_object() ? "; ReLU, LeakyReLU, ELU and Softmax are supported "
+                                              "as layers of their own"
+                                            : ""));
   return fallback;
 }
 

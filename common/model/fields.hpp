@@ -21,8 +21,9 @@ inline constexpr std::int64_t size_max = std::int64_t{1} << 31;
 // Asks for members that change nothing, so that they are not unknown.
 void pass_over(JsonReader& reader, std::initializer_list<std::string_view> names);
 
-// The same of what may stand beside any object's class and configuration.
-void pass_over_entry(JsonReader& reader);
+// The same of what may stand beside any object's class and configuration, but for the names that
+// tell whether the class is Keras' own (or KerasHub's PositionEmbedding): it must be.
+void require_keras_class(JsonReader& reader, std::string_view class_name);
 
 // The member must be absent, null, or this.
 void require_null(JsonReader& config, std::initializer_list<std::string_view> names);

@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/model/call_reader.hpp"
 #include "common/model/fields.hpp"
 #include "common/model/layer_reader.hpp"
 #include "common/model/model.hpp"
@@ -14,166 +15,141 @@
 namespace entente::model {
 namespace {
 
-// What one call of a layer says.
-struct Call {
-  std::vector<std::string> inputs;
-  std::string value, key;  // MultiHeadAttention's, where they are named
-  bool causal = false;
-};
-
 Error wrong(const std::string& path, const std::string& what) {
   return Error{Errc::malformed, path + ": " + what};
 }
-
-// ["name", 0, 0], perhaps with more behind it.
-Result<std::string> read_history(const json::value& value, const std::string& path) {
-  const json::array* list = value.if_array();
-  const bool fine = list != nullptr && list->size() >= 3 && (*list)[0].is_string() &&
-                    (*list)[1].if_int64() != nullptr && (*list)[2].if_int64() != nullptr;
-  if (!fine) return wrong(path, "expected [layer, node, tensor], saw " + describe(value));
-  if (*(*list)[1].if_int64() != 0 || *(*list)[2].if_int64() != 0)
-    return wrong(path, "only the first output of a layer's only call may be read");
-  return std::string((*list)[0].get_string());
-}
-
-// Keras 3: {"class_name": "__keras_tensor__", "config": {"keras_history": [...]}}; nullptr: none.
-const json::value* history_of(const json::value& value) {
-  const json::object* object = value.if_object();
-  const json::value* class_name = object == nullptr ? nullptr : object->if_contains("class_name");
-  if (class_name == nullptr || !class_name->is_string() ||
-      class_name->get_string() != "__keras_tensor__")
-    return nullptr;
-  const json::value* config = object->if_contains("config");
-  const json::object* members = config == nullptr ? nullptr : config->if_object();
-  return members == nullptr ? nullptr : members->if_contains("keras_history");
-}
-
-class CallReader {
- public:
-  CallReader(const std::set<std::string, std::less<>>& masks) : masks_(masks) {}
-
-  // The layer's only entry of inbound_nodes.
-  Result<Call> read(const json::value& node, const std::string& path) {
-    call_ = {};
-    auto done = node.is_array() ? read_list(node.get_array(), path) : read_object(node, path);
-    if (!done) return done.error();
-    if (!call_.value.empty()) call_.inputs.push_back(call_.value);
-    if (!call_.key.empty()) call_.inputs.push_back(call_.key);
-    return call_;
-  }
-
- private:
-  // Keras 2: [["name", 0, 0, {...}], ...].
-  Result<void> read_list(const json::array& list, const std::string& path) {
-    for (std::size_t i = 0; i < list.size(); ++i) {
-      const std::string place = path + "[" + std::to_string(i) + "]";
-      auto name = read_history(list[i], place);
-      if (!name) return name.error();
-      call_.inputs.push_back(std::move(*name));
-      const json::array& entry = list[i].get_array();
-      if (entry.size() < 4) continue;
-      if (auto done = read_arguments(entry[3], place + "[3]"); !done) return done.error();
-    }
-    return ok();
-  }
-
-  // Keras 3: {"args": [tensor or list of tensors ...], "kwargs": {...}}.
-  Result<void> read_object(const json::value& node, const std::string& path) {
-    JsonReader reader(node, path);
-    const json::array& arguments = reader.array("args", 0, 1000);
-    const json::value* named = reader.find("kwargs");
-    if (auto done = reader.finish(); !done) return done.error();
-    for (std::size_t i = 0; i < arguments.size(); ++i) {
-      const std::string place = reader.path_of("args") + "[" + std::to_string(i) + "]";
-      if (auto done = read_tensors(arguments[i], place); !done) return done.error();
-    }
-    return named == nullptr ? ok() : read_arguments(*named, reader.path_of("kwargs"));
-  }
-
-  Result<void> read_tensors(const json::value& value, const std::string& path) {
-    if (const json::array* list = value.if_array()) {
-      for (std::size_t i = 0; i < list->size(); ++i) {
-        auto done = read_tensors((*list)[i], path + "[" + std::to_string(i) + "]");
-        if (!done) return done.error();
-      }
-      return ok();
-    }
-    const json::value* history = history_of(value);
-    if (history == nullptr)
-      return wrong(path, "expected the output of a layer, saw " + describe(value));
-    auto name = read_history(*history, path);
-    if (!name) return name.error();
-    call_.inputs.push_back(std::move(*name));
-    return ok();
-  }
-
-  Result<void> read_arguments(const json::value& value, const std::string& path) {
-    const json::object* members = value.if_object();
-    if (members == nullptr) return wrong(path, "expected an object, saw " + describe(value));
-    for (const auto& [key, argument] : *members) {
-      auto done = read_argument(std::string(key), argument, path + "." + std::string(key));
-      if (!done) return done.error();
-    }
-    return ok();
-  }
-
-  Result<void> read_argument(const std::string& name, const json::value& value,
-                             const std::string& path) {
-    if (value.is_null() || (value.is_bool() && !value.get_bool())) return ok();
-    if (name == "use_causal_mask" && value.is_bool()) {
-      call_.causal = true;
-      return ok();
-    }
-    const json::value* history = value.is_array() ? &value : history_of(value);
-    if (history == nullptr) return wrong(path, "is not supported; expected null or false");
-    auto source = read_history(*history, path);
-    if (!source) return source.error();
-    if (name == "value") {
-      call_.value = *source;
-    } else if (name == "key") {
-      call_.key = *source;
-    } else if (!name.ends_with("mask") || masks_.count(*source) == 0) {
-      return wrong(path, "is not supported; masks come from Embedding's mask_zero alone");
-    }
-    return ok();
-  }
-
-  const std::set<std::string, std::less<>>& masks_;
-  Call call_;
-};
 
 struct Entry {
   LayerEntry layer;
   std::string path;
 };
 
-// Only a comparison with 0 is what mask_zero means: {"args": [tensor, 0], ...}.
-Result<void> check_comparison(const LayerEntry& entry, const std::string& path) {
-  const json::value* with = nullptr;
-  if (entry.nodes != nullptr) {
-    boost::system::error_code failure;
-    with = entry.nodes->find_pointer("/0/args/1", failure);
-  }
-  if (with != nullptr && with->is_number() && with->to_number<double>() == 0) return ok();
-  return wrong(path + ".inbound_nodes", "only tokens compared with 0 make a mask");
+// What argument `index` of an operation on masks is, and its place.
+struct Argument {
+  const json::value* value = nullptr;
+  std::string path;
+};
+Argument argument_of(const Entry& entry, std::size_t index) {
+  const std::string at = "/0/args/" + std::to_string(index);
+  boost::system::error_code failure;
+  const json::value* nodes = entry.layer.nodes;
+  return {nodes == nullptr ? nullptr : nodes->find_pointer(at, failure),
+          entry.path + ".inbound_nodes[0].args[" + std::to_string(index) + "]"};
 }
 
-Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& layers) {
+// Only a comparison with 0 is what mask_zero means: {"args": [tensor, 0], ...}.
+Result<std::string> read_comparison(const Entry& entry) {
+  const Argument tokens = argument_of(entry, 0), with = argument_of(entry, 1);
+  const json::value* history = tokens.value == nullptr ? nullptr : history_of(*tokens.value);
+  if (history == nullptr || with.value == nullptr || !with.value->is_number() ||
+      with.value->to_number<double>() != 0)
+    return wrong(entry.path + ".inbound_nodes", "only tokens compared with 0 make a mask");
+  return read_history(*history, tokens.path);
+}
+
+// Of two masks, either of which counts, only a mask and itself are one that the engine has.
+// Nothing yet: one of them is not known so far.
+Result<std::optional<std::string>> read_either(const Entry& entry, const Masks& known) {
+  std::optional<std::string> tokens;
+  for (const std::size_t index : {0U, 1U}) {
+    const Argument side = argument_of(entry, index);
+    const json::value* history = side.value == nullptr ? nullptr : history_of(*side.value);
+    if (history == nullptr) return wrong(side.path, "expected a mask");
+    const auto name = read_history(*history, side.path);
+    if (!name) return name.error();
+    const auto found = known.find(*name);
+    if (found == known.end()) return std::optional<std::string>();
+    if (tokens && *tokens != found->second) {
+      return wrong(entry.path + ".inbound_nodes", "joins a mask of '" + *tokens + "' and one of '" +
+                                                      found->second + "', which is not supported");
+    }
+    tokens = found->second;
+  }
+  return tokens;
+}
+
+// All operations on masks, in whatever order they stand.
+Result<Masks> find_masks(const std::vector<Entry>& entries) {
+  Masks masks;
+  for (const Entry& entry : entries) {
+    if (entry.layer.mask != MaskOperation::comparison) continue;
+    auto tokens = read_comparison(entry);
+    if (!tokens) return tokens.error();
+    masks.emplace(entry.layer.name, std::move(*tokens));
+  }
+  for (bool more = true; more;) {
+    more = false;
+    for (const Entry& entry : entries) {
+      if (entry.layer.mask != MaskOperation::either || masks.count(entry.layer.name) != 0) continue;
+      auto tokens = read_either(entry, masks);
+      if (!tokens) return tokens.error();
+      if (!*tokens) continue;
+      masks.emplace(entry.layer.name, std::move(**tokens));
+      more = true;
+    }
+  }
+  return masks;
+}
+
+// Keras 3 writes training=False for every Dropout (its default); for BatchNormalization, and in
+// Keras 2 for both, only a caller does who wants no training of it.
+bool stays_in_inference(const Call& call, const engine::LayerKind& kind) {
+  if (call.inference.empty()) return false;
+  return std::holds_alternative<engine::BatchNormalization>(kind) ||
+         (!call.keras_3 && std::holds_alternative<engine::Dropout>(kind));
+}
+
+bool is_operation_on_masks(const std::vector<Entry>& entries, const std::string& name) {
+  return std::ranges::any_of(entries, [&](const Entry& entry) {
+    return entry.layer.name == name && entry.layer.mask != MaskOperation::none;
+  });
+}
+
+// Which mask a layer that joins values gives on is told by what has written the file.
+void take_merge_mask(engine::MergeMask rule, engine::LayerKind& kind) {
+  if (auto* add = std::get_if<engine::Add>(&kind)) add->mask = rule;
+  if (auto* multiply = std::get_if<engine::Multiply>(&kind)) multiply->mask = rule;
+  if (auto* concatenate = std::get_if<engine::Concatenate>(&kind)) concatenate->mask = rule;
+}
+
+// Into the entry's layer.
+Result<void> take_call(Call call, const std::string& place, LayerEntry& entry) {
+  engine::LayerSpec& layer = *entry.layer;
+  if (call.inputs.empty()) return wrong(place, "the layer reads nothing");
+  auto* attention = std::get_if<engine::MultiHeadAttention>(&layer.kind);
+  if (call.causal && attention == nullptr)
+    return wrong(place, "use_causal_mask is MultiHeadAttention's");
+  if (attention != nullptr) attention->causal = call.causal;
+  if (!call.masks.empty() && std::holds_alternative<engine::ActivationLayer>(layer.kind))
+    return wrong(place, "a mask within a softmax is not supported");
+  if (stays_in_inference(call, layer.kind)) {
+    return wrong(call.inference,
+                 "a layer that works in training as in inference is not supported; expected null");
+  }
+  using engine::MergeMask;
+  take_merge_mask(entry.operation ? MergeMask::none
+                  : call.keras_3  ? MergeMask::all
+                                  : MergeMask::any,
+                  layer.kind);
+  layer.inputs = std::move(call.inputs);
+  layer.masks = std::move(call.masks);
+  return ok();
+}
+
+Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& layers,
+                                        const engine::Shape* example) {
   std::vector<Entry> entries;
-  std::set<std::string, std::less<>> names, masks;
+  std::set<std::string, std::less<>> names;
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string path = config.path_of("layers") + "[" + std::to_string(i) + "]";
-    auto entry = read_layer(layers[i], path);
+    auto entry = read_layer(layers[i], path, example);
     if (!entry) return entry.error();
     if (!names.insert(entry->name).second)
       return wrong(path, "the name '" + entry->name + "' stands twice");
-    if (entry->mask == MaskOperation::comparison) {
-      if (auto fine = check_comparison(*entry, path); !fine) return fine.error();
-    }
-    if (entry->mask != MaskOperation::none) masks.insert(entry->name);
     entries.push_back({std::move(*entry), path});
   }
-  CallReader reader(masks);
+  const auto masks = find_masks(entries);
+  if (!masks) return masks.error();
   for (auto& [entry, path] : entries) {
     if (!entry.layer) continue;
     const std::string place = path + ".inbound_nodes";
@@ -183,17 +159,15 @@ Result<std::vector<Entry>> read_entries(JsonReader& config, const json::array& l
                               std::to_string(nodes == nullptr ? 0 : nodes->size()) +
                               "; layers that are shared are not supported");
     }
-    const auto call = reader.read((*nodes)[0], place + "[0]");
+    auto call = read_call((*nodes)[0], place + "[0]", *masks);
     if (!call) return call.error();
-    if (call->inputs.empty()) return wrong(place, "the layer reads nothing");
-    auto* attention = std::get_if<engine::MultiHeadAttention>(&entry.layer->kind);
-    if (call->causal && attention == nullptr)
-      return wrong(place, "use_causal_mask is MultiHeadAttention's");
-    if (attention != nullptr) attention->causal = call->causal;
     for (const std::string& name : call->inputs) {
-      if (names.count(name) == 0) return wrong(place, "reads '" + name + "', which is no layer");
+      const std::string reads = "reads '" + name + "', which is ";
+      if (is_operation_on_masks(entries, name))
+        return wrong(place, reads + "a mask; only a layer's mask arguments may be one");
+      if (names.count(name) == 0) return wrong(place, reads + "no layer");
     }
-    entry.layer->inputs = call->inputs;
+    if (auto done = take_call(std::move(*call), place, entry); !done) return done.error();
   }
   return entries;
 }
@@ -264,7 +238,8 @@ Result<void> sort_layers(std::vector<Entry>& entries, const std::string& output,
 
 }  // namespace
 
-Result<void> read_functional(JsonReader& config, engine::GraphSpec& graph) {
+Result<void> read_functional(JsonReader& config, const engine::Shape* example,
+                             engine::GraphSpec& graph) {
   const json::array& layers = config.array("layers", 1, layers_max);
   const json::value& first = config.child("input_layers");
   const json::value& last = config.child("output_layers");
@@ -277,7 +252,7 @@ Result<void> read_functional(JsonReader& config, engine::GraphSpec& graph) {
     return wrong(config.path_of("output_layers"),
                  "expected one output, saw " + std::to_string(outputs->size()));
   }
-  auto entries = read_entries(config, layers);
+  auto entries = read_entries(config, layers, inputs->size() == 1 ? example : nullptr);
   if (!entries) return entries.error();
   for (const std::string& name : *inputs) {
     const auto found = std::ranges::find_if(
@@ -286,6 +261,13 @@ Result<void> read_functional(JsonReader& config, engine::GraphSpec& graph) {
       return wrong(config.path_of("input_layers"), "'" + name + "' is no InputLayer");
     }
     graph.inputs.push_back({name, *found->layer.input});
+  }
+  const bool known = std::ranges::any_of(*entries, [&](const Entry& entry) {
+    return entry.layer.name == outputs->front() && entry.layer.layer;
+  });
+  if (!known) {
+    return wrong(config.path_of("output_layers"),
+                 "'" + outputs->front() + "' is no layer whose output could be the model's");
   }
   return sort_layers(*entries, outputs->front(), graph);
 }

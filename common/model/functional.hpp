@@ -11,7 +11,9 @@ namespace entente::model {
 
 // A Functional's `config` into `graph`: inputs in the order of `input_layers`, layers in an order
 // in which each stands behind what it reads, the output last. Errors: malformed - as read_layer; a
-// layer that is called twice or reads nothing that is there, a circle, several outputs.
-Result<void> read_functional(JsonReader& config, engine::GraphSpec& graph);
+// layer that is called twice or reads nothing that is there, a circle, several outputs. `example`:
+// as read_model has it.
+Result<void> read_functional(JsonReader& config, const engine::Shape* example,
+                             engine::GraphSpec& graph);
 
 }  // namespace entente::model

@@ -21,7 +21,7 @@ struct Named {
   std::string_view class_name, short_name;
   Initializer value;  // parameters as Keras' defaults
 };
-constexpr std::array<Named, 17> initializers{{
+constexpr std::array<Named, 19> initializers{{
     {"GlorotUniform", "glorot_uniform", {Kind::scaled_uniform, 1, 0, Fan::average}},
     {"GlorotNormal", "glorot_normal", {Kind::scaled_truncated_normal, 1, 0, Fan::average}},
     {"HeUniform", "he_uniform", {Kind::scaled_uniform, 2, 0, Fan::in}},
@@ -37,6 +37,8 @@ constexpr std::array<Named, 17> initializers{{
     {"Constant", "constant", {Kind::constant, 0, 0, Fan::average}},
     {"Orthogonal", "orthogonal", {Kind::orthogonal, 1, 0, Fan::average}},
     {"OrthogonalInitializer", "Orthogonal", {Kind::orthogonal, 1, 0, Fan::average}},
+    {"Identity", "identity", {Kind::identity, 1, 0, Fan::average}},
+    {"IdentityInitializer", "Identity", {Kind::identity, 1, 0, Fan::average}},
     {"Zeros", "zeros", {Kind::constant, 0, 0, Fan::average}},
     {"Ones", "ones", {Kind::constant, 1, 0, Fan::average}},
 }};
@@ -88,7 +90,7 @@ void read_numbers(JsonReader& config, std::string_view class_name, Initializer& 
   if (class_name == "VarianceScaling") read_variance_scaling(config, value);
   if (class_name == "Constant")
     value.first = config.number_or("value", value.first, -number_max, number_max);
-  if (class_name.starts_with("Orthogonal"))
+  if (class_name.starts_with("Orthogonal") || class_name.starts_with("Identity"))
     value.first = config.number_or("gain", value.first, -number_max, number_max);
   if (class_name == "RandomUniform") {
     value.first = config.number_or("minval", value.first, -number_max, number_max);
@@ -121,7 +123,7 @@ Result<Initializer> read_initializer(JsonReader& reader, std::string_view name,
   const std::string class_name = object.text("class_name");
   const Named* named = find_initializer(class_name);
   if (!object.failed() && named == nullptr) return unsupported(class_name);
-  pass_over_entry(object);
+  require_keras_class(object, class_name);
   Initializer value = named == nullptr ? fallback : named->value;
   if (object.has("config")) {
     JsonReader config = object.object("config");

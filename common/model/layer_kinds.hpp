@@ -58,6 +58,7 @@ Result<engine::LayerKind> read_simple_rnn(JsonReader& config);
 Result<engine::LayerKind> read_lstm(JsonReader& config);
 Result<engine::LayerKind> read_gru(JsonReader& config);
 Result<engine::LayerKind> read_bidirectional(JsonReader& config);
+Result<engine::LayerKind> read_time_distributed(JsonReader& config);
 Result<engine::LayerKind> read_attention(JsonReader& config);
 
 }  // namespace entente::model

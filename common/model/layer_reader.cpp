@@ -18,7 +18,7 @@ struct Kind {
   KindReader read;
 };
 // Older names of Keras stand beside the newer ones, unlisted.
-constexpr std::array<Kind, 34> kinds{{
+constexpr std::array<Kind, 35> kinds{{
     {"Activation", &read_activation_layer},
     {"Add", &read_add},
     {"AveragePooling1D", &read_average_pooling_1d},
@@ -53,6 +53,7 @@ constexpr std::array<Kind, 34> kinds{{
     {"Reshape", &read_reshape},
     {"SimpleRNN", &read_simple_rnn},
     {"Softmax", &read_softmax},
+    {"TimeDistributed", &read_time_distributed},
 }};
 constexpr std::array<Kind, 4> older_kinds{{
     {"Convolution2D", &read_conv2d},
@@ -62,29 +63,34 @@ constexpr std::array<Kind, 4> older_kinds{{
 }};
 
 // The shape of InputLayer, or of a first layer in older files.
-Result<std::optional<engine::Shape>> read_input(JsonReader& config) {
+Result<std::optional<engine::Shape>> read_input(JsonReader& config, const engine::Shape* example) {
   std::optional<engine::Shape> shape;
   for (const std::string_view name : {"batch_shape", "batch_input_shape"}) {
     const json::value* given = config.find(name);
     if (given == nullptr || given->is_null()) continue;
-    auto read = read_batch_shape(*given, config.path_of(name));
+    auto read = read_batch_shape(*given, config.path_of(name), example);
     if (!read) return read.error();
     shape = std::move(*read);
   }
   return shape;
 }
 
+const std::string open_size =
+    "; only a single input may leave a size open, and takes it from a plan's data of as many axes";
+
 MaskOperation mask_operation(std::string_view class_name) {
   if (class_name == "NotEqual") return MaskOperation::comparison;
   return class_name == "LogicalOr" ? MaskOperation::either : MaskOperation::none;
 }
 
+constexpr std::array<std::string_view, 9> whole_numbers{
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"};
+
 // Whole numbers as inputs are whole numbers in float32 too.
 void read_input_type(JsonReader& config) {
   const json::value* given = config.find("dtype");
   if (given != nullptr && given->is_string()) {
-    const auto& name = given->get_string();
-    if (name == "int32" || name == "int64" || name == "uint8" || name == "uint16") return;
+    if (std::ranges::find(whole_numbers, given->get_string()) != whole_numbers.end()) return;
   }
   require_float32(config);
 }
@@ -105,30 +111,40 @@ std::string supported_layers() {
   return names + ", InputLayer";
 }
 
-Result<engine::Shape> read_batch_shape(const json::value& value, const std::string& path) {
+Result<engine::Shape> read_batch_shape(const json::value& value, const std::string& path,
+                                       const engine::Shape* example) {
   const json::array* list = value.if_array();
   if (list == nullptr || list->size() < 2 || list->size() > 4) {
     return Error{Errc::malformed,
                  path + ": expected a list of null and one to three sizes, saw " + describe(value)};
   }
+  const bool fills = example != nullptr && example->size() + 1 == list->size();
   engine::Shape shape;
   for (std::size_t i = 1; i < list->size(); ++i) {
+    if ((*list)[i].is_null() && fills) {
+      shape.push_back((*example)[i - 1]);
+      continue;
+    }
     const auto* size = (*list)[i].if_int64();
     if (size == nullptr || *size < 1 || *size > size_max) {
-      return Error{Errc::malformed, path + "[" + std::to_string(i) +
-                                        "]: expected an integer from 1, saw " +
-                                        describe((*list)[i])};
+      return Error{Errc::malformed,
+                   path + "[" + std::to_string(i) + "]: expected an integer from 1, saw " +
+                       describe((*list)[i]) + ((*list)[i].is_null() ? open_size : "")};
     }
     shape.push_back(static_cast<std::uint64_t>(*size));
   }
   return shape;
 }
 
-Result<LayerEntry> read_layer(const json::value& entry, const std::string& path) {
+Result<LayerEntry> read_layer(const json::value& entry, const std::string& path,
+                              const engine::Shape* example) {
   JsonReader reader(entry, path);
   const std::string class_name = reader.text("class_name");
-  pass_over_entry(reader);
+  require_keras_class(reader, class_name);
   LayerEntry result;
+  const json::value* module = reader.find("module");
+  if (module != nullptr && module->is_string())
+    result.operation = module->get_string().find(".ops") != std::string_view::npos;
   result.nodes = reader.find("inbound_nodes");
   const std::string entry_name = reader.text_or("name", "", layer_name_max_bytes);
   JsonReader config = reader.object("config");
@@ -140,10 +156,12 @@ Result<LayerEntry> read_layer(const json::value& entry, const std::string& path)
     if (auto done = config.finish(); !done) return done.error();
     return result;
   }
-  result.name = config.text("name", layer_name_max_bytes);
+  // Operations (x + y) may have a name at their entry alone.
+  result.name = entry_name.empty() ? config.text("name", layer_name_max_bytes)
+                                   : config.text_or("name", entry_name, layer_name_max_bytes);
   require_flag(config, "trainable", true);
   class_name == "InputLayer" ? read_input_type(config) : require_float32(config);
-  auto input = read_input(config);
+  auto input = read_input(config, example);
   if (!input) return input.error();
   result.input = std::move(*input);
   if (class_name == "InputLayer") {

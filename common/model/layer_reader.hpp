@@ -24,15 +24,18 @@ struct LayerEntry {
   std::optional<engine::Shape> input;
   std::optional<engine::LayerSpec> layer;
   MaskOperation mask = MaskOperation::none;
+  bool operation = false;              // of Keras 3, such as x + y, rather than a layer
   const json::value* nodes = nullptr;  // inbound_nodes, where there are any
 };
 
-// `path` is the entry's: "model.config.layers[2]".
+// `path` is the entry's: "model.config.layers[2]"; `example` as read_batch_shape has it.
 // Errors: malformed.
-Result<LayerEntry> read_layer(const json::value& entry, const std::string& path);
+Result<LayerEntry> read_layer(const json::value& entry, const std::string& path,
+                              const engine::Shape* example);
 
-// [null, 28, 28, 1] without its first.
-// Errors: malformed.
-Result<engine::Shape> read_batch_shape(const json::value& value, const std::string& path);
+// [null, 28, 28, 1] without its first. Further sizes that are null are those of `example`, if it is
+// there and has as many axes. Errors: malformed - no such list; a size that stays open.
+Result<engine::Shape> read_batch_shape(const json::value& value, const std::string& path,
+                                       const engine::Shape* example);
 
 }  // namespace entente::model

@@ -13,16 +13,20 @@ namespace {
 
 // A Sequential's entries in order, into `graph`.
 Result<void> read_chain(const json::array& layers, const std::string& path,
-                        engine::GraphSpec& graph) {
+                        const engine::Shape* example, engine::GraphSpec& graph) {
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const std::string place = path + "[" + std::to_string(i) + "]";
-    auto entry = read_layer(layers[i], place);
+    auto entry = read_layer(layers[i], place, example);
     if (!entry) return entry.error();
+    if (entry->mask != MaskOperation::none) {
+      return Error{Errc::malformed,
+                   place + ".class_name: operations on masks belong to Functional models"};
+    }
     if (entry->input) {
-      if (i != 0 && !graph.layers.empty()) {
+      if (!graph.layers.empty()) {
         return Error{Errc::malformed, place + ": an input shape behind the first layer"};
       }
-      if (i != 0 && *entry->input != graph.inputs.front().shape) {
+      if (!graph.inputs.empty() && *entry->input != graph.inputs.front().shape) {
         return Error{Errc::malformed, place + ": input shape " + engine::to_text(*entry->input) +
                                           " differs from the input layer's " +
                                           engine::to_text(graph.inputs.front().shape)};
@@ -39,22 +43,24 @@ const std::string no_input_shape =
     "writing it";
 
 // Before version 2.2.3 a Sequential's `config` was the list of its layers.
-Result<void> read_list(JsonReader& reader, engine::GraphSpec& graph) {
+Result<void> read_list(JsonReader& reader, const engine::Shape* example, engine::GraphSpec& graph) {
   const json::array& layers = reader.array("config", 1, layers_max);
   if (auto done = reader.finish(); !done) return done.error();
   const std::string path = reader.path_of("config");
-  if (auto read = read_chain(layers, path, graph); !read) return read.error();
+  if (auto read = read_chain(layers, path, example, graph); !read) return read.error();
   if (graph.inputs.empty()) return Error{Errc::malformed, path + no_input_shape};
   return ok();
 }
 
-Result<void> read_sequential(JsonReader& config, engine::GraphSpec& graph) {
+Result<void> read_sequential(JsonReader& config, const engine::Shape* example,
+                             engine::GraphSpec& graph) {
   const json::value* built = config.find("build_input_shape");
   const json::array& layers = config.array("layers", 1, layers_max);
   if (auto done = config.finish(); !done) return done.error();
-  if (auto read = read_chain(layers, config.path_of("layers"), graph); !read) return read.error();
+  if (auto read = read_chain(layers, config.path_of("layers"), example, graph); !read)
+    return read.error();
   if (graph.inputs.empty() && built != nullptr && !built->is_null()) {
-    auto shape = read_batch_shape(*built, config.path_of("build_input_shape"));
+    auto shape = read_batch_shape(*built, config.path_of("build_input_shape"), example);
     if (!shape) return shape.error();
     graph.inputs = {{"input", std::move(*shape)}};
   }
@@ -64,20 +70,21 @@ Result<void> read_sequential(JsonReader& config, engine::GraphSpec& graph) {
 
 }  // namespace
 
-Result<ModelSpec> read_model(const json::value& document, std::string_view path) {
+Result<ModelSpec> read_model(const json::value& document, std::string_view path,
+                             const engine::Shape* example) {
   JsonReader reader(document, std::string(path));
   const std::string class_name = reader.text("class_name");
   const bool functional = class_name == "Functional" || class_name == "Model";
   if (!reader.failed() && !functional && class_name != "Sequential") {
     reader.fail("class_name", "expected 'Sequential' or 'Functional', saw '" + class_name + "'");
   }
-  pass_over(reader, {"module", "registered_name", "build_config", "compile_config", "keras_version",
-                     "backend", "shared_object_id"});
+  require_keras_class(reader, class_name);
+  pass_over(reader, {"compile_config", "keras_version", "backend"});
   ModelSpec model;
   model.document = document;
   const json::value* list = reader.find("config");
   if (!functional && list != nullptr && list->is_array()) {
-    if (auto read = read_list(reader, model.graph); !read) return read.error();
+    if (auto read = read_list(reader, example, model.graph); !read) return read.error();
     return model;
   }
   JsonReader config = reader.object("config");
@@ -86,8 +93,8 @@ Result<ModelSpec> read_model(const json::value& document, std::string_view path)
   model.name = config.text_or("name", "");
   require_flag(config, "trainable", true);
   require_float32(config);
-  auto read =
-      functional ? read_functional(config, model.graph) : read_sequential(config, model.graph);
+  auto read = functional ? read_functional(config, example, model.graph)
+                         : read_sequential(config, example, model.graph);
   if (!read) return read.error();
   return model;
 }

@@ -6,12 +6,16 @@
 // Supported: Sequential and Functional models (several inputs, one output, no layer called twice)
 // of the layers that an error about an unknown one lists, channels last, float32. Anything in the
 // file that would change what the model computes or how it learns is either honoured or an error
-// with its place; what changes neither (names of modules, how it was compiled, seeds of
-// initialisers: the plan has its own) is passed over, by name. Unknown members are errors. Weights'
-// names and shapes: engine/layers.hpp.
+// with its place (a class of another package than Keras' is one, whatever its name); what changes
+// neither (how it was compiled, seeds of initialisers: the plan has its own) is passed over, by
+// name. Unknown members are errors. Weights' names and shapes: engine/layers.hpp.
+//
+// Masks come from Embedding's mask_zero alone. Those that a file hands from layer to layer by
+// itself (Keras 3's comparisons of tokens with 0) must be the ones that the engine has there.
 //
 // Where Keras' behaviour differs between its versions: a mask ends at a layer that does not know
-// masks (as in Keras 3); PositionEmbedding is KerasHub's.
+// masks (as in Keras 3); layers that join values treat masks as the version does that wrote the
+// file; PositionEmbedding is KerasHub's.
 #pragma once
 
 #include <cstddef>
@@ -34,9 +38,12 @@ struct ModelSpec {
 };
 
 // Reads a model description; `path` names it in errors: "model.config.layers[2].config.padding:
-// expected ...". Whether the layers fit together is compile's to say. Errors: malformed - not such
-// a description, or something that is not supported.
-Result<ModelSpec> read_model(const json::value& document, std::string_view path = "model");
+// expected ...". Whether the layers fit together is compile's to say. Sizes of a single input that
+// the description leaves open (Input((None,))) are those of `example`, the shape of a row of the
+// data; the document stays as it is. Errors: malformed - not such a description, or something that
+// is not supported.
+Result<ModelSpec> read_model(const json::value& document, std::string_view path = "model",
+                             const engine::Shape* example = nullptr);
 
 // The same from a file's text.
 Result<ModelSpec> parse_model(std::string_view text, std::string_view path = "model");

@@ -97,8 +97,7 @@ Result<engine::LayerKind> read_elu(JsonReader& config) {
 }
 
 Result<engine::LayerKind> read_softmax(JsonReader& config) {
-  require_number(config, "axis", -1);
-  return ActivationLayer{Activation::softmax};
+  return ActivationLayer{Activation::softmax, 1.0, read_axis(config)};
 }
 
 Result<engine::LayerKind> read_dropout(JsonReader& config) {

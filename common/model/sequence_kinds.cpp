@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include <algorithm>
+#include <initializer_list>
+
 #include "common/model/fields.hpp"
 #include "common/model/layer_kinds.hpp"
 
@@ -50,27 +53,34 @@ engine::Bidirectional::Merge read_merge(JsonReader& config) {
   return Merge::concatenate;
 }
 
-// The recurrent layer that stands as a whole in member `name`.
-Result<Recurrent> read_wrapped(JsonReader& config, std::string_view name) {
+// The layer that stands as a whole in member `name`, of one of `classes`; `expected` are these in
+// words. An input shape of its own (Keras 2) says nothing that the wrapper's does not.
+Result<engine::LayerKind> read_wrapped(JsonReader& config, std::string_view name,
+                                       std::initializer_list<std::string_view> classes,
+                                       const std::string& expected) {
   JsonReader inner = config.object(name);
   const std::string class_name = inner.text("class_name");
-  pass_over_entry(inner);
+  require_keras_class(inner, class_name);
   pass_over(inner, {"name"});
   JsonReader inner_config = inner.object("config");
   if (auto done = inner.finish(); !done) return done.error();
-  const bool known = class_name == "LSTM" || class_name == "GRU" || class_name == "SimpleRNN";
-  if (!known) {
-    return Error{Errc::malformed, inner.path_of("class_name") +
-                                      ": expected 'LSTM', 'GRU' or "
-                                      "'SimpleRNN', saw '" +
-                                      class_name + "'"};
+  if (std::ranges::find(classes, class_name) == classes.end()) {
+    return Error{Errc::malformed, inner.path_of("class_name") + ": expected " + expected +
+                                      ", saw '" + class_name + "'"};
   }
-  pass_over(inner_config, {"name"});
+  pass_over(inner_config, {"name", "batch_input_shape"});
   require_flag(inner_config, "trainable", true);
   require_float32(inner_config);
-  const auto read = reader_of(class_name)(inner_config);
+  auto read = reader_of(class_name)(inner_config);
   if (!read) return read.error();
   if (auto done = inner_config.finish(); !done) return done.error();
+  return read;
+}
+
+Result<Recurrent> read_direction(JsonReader& config, std::string_view name) {
+  const auto read =
+      read_wrapped(config, name, {"LSTM", "GRU", "SimpleRNN"}, "'LSTM', 'GRU' or 'SimpleRNN'");
+  if (!read) return read.error();
   return std::get<Recurrent>(*read);
 }
 
@@ -90,10 +100,11 @@ Result<engine::LayerKind> read_embedding(JsonReader& config) {
 }
 
 // KerasHub's and KerasNLP's: the embeddings alone, which an Add joins to the tokens'.
+// hierarchical_alpha makes positions beyond sequence_length, which the engine refuses.
 Result<engine::LayerKind> read_position_embedding(JsonReader& config) {
   engine::PositionEmbedding layer;
   layer.steps = read_size(config, "sequence_length");
-  require_null(config, {"hierarchical_alpha"});
+  pass_over(config, {"hierarchical_alpha"});
   if (auto read = take_initializer(config, "initializer", layer.initializer); !read)
     return read.error();
   return layer;
@@ -113,12 +124,12 @@ Result<engine::LayerKind> read_gru(JsonReader& config) {
 Result<engine::LayerKind> read_bidirectional(JsonReader& config) {
   engine::Bidirectional layer;
   layer.merge = read_merge(config);
-  const auto along = read_wrapped(config, "layer");
+  const auto along = read_direction(config, "layer");
   if (!along) return along.error();
   layer.layer = *along;
   const json::value* against = config.find("backward_layer");
   if (against == nullptr || against->is_null()) return layer;
-  auto back = read_wrapped(config, "backward_layer");
+  auto back = read_direction(config, "backward_layer");
   if (!back) return back.error();
   if (back->go_backwards == along->go_backwards) {
     config.fail("backward_layer", "must go the other way (go_backwards)");
@@ -127,6 +138,11 @@ Result<engine::LayerKind> read_bidirectional(JsonReader& config) {
   if (!(*back == *along))
     config.fail("backward_layer", "must be as the layer itself but for go_backwards");
   return layer;
+}
+
+// A Dense works on each step by itself anyway.
+Result<engine::LayerKind> read_time_distributed(JsonReader& config) {
+  return read_wrapped(config, "layer", {"Dense"}, "'Dense'");
 }
 
 Result<engine::LayerKind> read_attention(JsonReader& config) {

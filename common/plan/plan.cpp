@@ -115,7 +115,8 @@ Result<Plan> read_members(const json::value& value) {
     plan.rules.metrics =
         classes ? std::vector<std::string>{"accuracy", "loss"} : std::vector<std::string>{"loss"};
   }
-  auto spec = model::read_model(model, "model");
+  const engine::Shape example = plan.data.input_shape();
+  auto spec = model::read_model(model, "model", &example);
   if (!spec) return spec.error();
   plan.model = std::move(*spec);
   if (auto fits = check_fit(plan); !fits) return fits.error();

@@ -124,6 +124,32 @@ BOOST_AUTO_TEST_CASE(normal_uniform_and_constant_values_are_as_given) {
   BOOST_TEST(drawn({Kind::constant, 0.25, 0, {}})[60'000] == 0.0F);
 }
 
+BOOST_AUTO_TEST_CASE(identity_has_its_gain_on_the_diagonal_in_any_part_of_the_buffer) {
+  Dense layer;
+  layer.units = 200;
+  layer.kernel_initializer = {Initializer::Kind::identity, 0.5, 0, {}};
+  const Network network = network_of({300}, {{"a", layer}, dense("b", 2, Activation::softmax)});
+  std::vector<float> whole(60'200), part(700);
+  initial_values(network, 9, 0, whole);
+  std::size_t wrong = 0;
+  for (std::size_t i = 0; i < 60'000; ++i)
+    wrong += whole[i] == (i / 200 == i % 200 ? 0.5F : 0.0F) ? 0 : 1;
+  BOOST_TEST(wrong == 0U);
+  initial_values(network, 9, 12'345, part);
+  BOOST_TEST(std::equal(part.begin(), part.end(), whole.begin() + 12'345));
+}
+
+BOOST_AUTO_TEST_CASE(identity_of_what_is_no_matrix_is_refused_with_the_tensors_shape) {
+  Dense layer;
+  layer.units = 2;
+  layer.activation = Activation::softmax;
+  layer.bias_initializer = {Initializer::Kind::identity, 1, 0, {}};
+  const auto network = Network::compile({{{"input", {3}}}, {{"a", layer}}});
+  BOOST_TEST_REQUIRE(!network.has_value());
+  BOOST_TEST(network.error().detail ==
+             "layer 'a': the initialiser Identity makes matrices alone, but bias is (2)");
+}
+
 // The quantile function behind them: the C library's distribution function of it gives the
 // probability back.
 BOOST_AUTO_TEST_CASE(normal_values_follow_the_normal_distribution_in_every_tenth) {

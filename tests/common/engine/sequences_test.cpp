@@ -220,6 +220,44 @@ BOOST_AUTO_TEST_CASE(position_embeddings_alone_and_added) {
         3, 110, "positions");
 }
 
+// One value with a mask and one without, then two with one.
+BOOST_AUTO_TEST_CASE(each_rule_of_masks_is_kept_where_values_are_joined) {
+  const LayerSpec mean{"mean", GlobalPooling{GlobalPooling::Kind::average, 1, false}};
+  const auto joined = [&](const LayerKind& join, bool both) {
+    return graph_of({5}, {layer("e", Embedding{4, 3, true}, {"input"}),
+                          layer("f", Embedding{4, 3, both}, {"input"}),
+                          layer("j", join, {"e", "f"}), mean, head()});
+  };
+  std::uint64_t seed = 130;
+  for (const MergeMask rule : {MergeMask::any, MergeMask::all, MergeMask::none}) {
+    for (const bool both : {false, true}) {
+      const std::string what = std::to_string(static_cast<int>(rule)) + std::to_string(both);
+      check(joined(Add{rule}, both), 4, ++seed, "sum " + what);
+      check(joined(Concatenate{-1, rule}, both), 4, ++seed, "concatenation " + what);
+      if (rule == MergeMask::all && !both) continue;
+      check(joined(Multiply{rule}, both), 4, ++seed, "product " + what);
+    }
+  }
+  const auto refused = Network::compile(joined(Multiply{MergeMask::all}, false));
+  BOOST_TEST_REQUIRE(!refused.has_value());
+  BOOST_TEST(refused.error().detail.find("layer 'j': multiplies values with a mask and values "
+                                         "without") == 0U);
+}
+
+BOOST_AUTO_TEST_CASE(a_mask_ends_at_position_embeddings_alone_and_at_any_reshape) {
+  const LayerSpec mean{"mean", GlobalPooling{GlobalPooling::Kind::average, 1, false}};
+  check(graph_of({5}, {layer("e", Embedding{4, 3, true}, {"input"}),
+                       layer("p", PositionEmbedding{6, false}, {"e"}),
+                       layer("s", Add{MergeMask::all}, {"e", "p"}), mean, head()}),
+        4, 150, "positions of a masked text");
+  check(graph_of({5}, {layer("e", Embedding{4, 3, true}, {"input"}),
+                       layer("p", PositionEmbedding{6, true}), mean, head()}),
+        4, 151, "positions added to a masked text");
+  check(graph_of({5}, {layer("e", Embedding{4, 3, true}, {"input"}), layer("r", Reshape{{5, 3}}),
+                       mean, head()}),
+        4, 152, "reshape that changes nothing");
+}
+
 BOOST_AUTO_TEST_CASE(a_small_decoder) {
   MultiHeadAttention attention;
   attention.heads = 2;

@@ -47,11 +47,23 @@ inline Values on(const Context&, const ActivationLayer& layer, const std::vector
 inline Values on(const Context&, const Dropout&, const std::vector<Values>& inputs) {
   return inputs[0];
 }
+inline std::vector<std::vector<bool>> joined_mask(const std::vector<Values>& inputs,
+                                                  MergeMask rule) {
+  std::vector<std::vector<bool>> mask;
+  std::size_t masked = 0;
+  for (const Values& input : inputs) {
+    if (input.mask.empty()) continue;
+    mask = input.mask;
+    ++masked;
+  }
+  const bool stays = rule == MergeMask::any || (rule == MergeMask::all && masked == inputs.size());
+  return stays ? mask : std::vector<std::vector<bool>>{};
+}
 template <class Join>
-inline Values join(const std::vector<Values>& inputs, const Join& joined) {
+inline Values join(const std::vector<Values>& inputs, MergeMask rule, const Join& joined) {
   Values output = inputs[0];
+  output.mask = joined_mask(inputs, rule);
   for (std::size_t i = 1; i < inputs.size(); ++i) {
-    if (output.mask.empty()) output.mask = inputs[i].mask;
     for (std::size_t r = 0; r < output.rows.size(); ++r) {
       for (std::size_t k = 0; k < output.rows[r].size(); ++k)
         output.rows[r][k] = joined(output.rows[r][k], inputs[i].rows[r][k]);
@@ -59,18 +71,17 @@ inline Values join(const std::vector<Values>& inputs, const Join& joined) {
   }
   return output;
 }
-inline Values on(const Context&, const Add&, const std::vector<Values>& inputs) {
-  return join(inputs, [](double a, double b) { return a + b; });
+inline Values on(const Context&, const Add& layer, const std::vector<Values>& inputs) {
+  return join(inputs, layer.mask, [](double a, double b) { return a + b; });
 }
-inline Values on(const Context&, const Multiply&, const std::vector<Values>& inputs) {
-  return join(inputs, [](double a, double b) { return a * b; });
+inline Values on(const Context&, const Multiply& layer, const std::vector<Values>& inputs) {
+  return join(inputs, layer.mask, [](double a, double b) { return a * b; });
 }
-inline Values on(const Context&, const Concatenate&, const std::vector<Values>& inputs) {
-  Values output{inputs[0].shape, {}, {}};
+inline Values on(const Context&, const Concatenate& layer, const std::vector<Values>& inputs) {
+  Values output{inputs[0].shape, {}, joined_mask(inputs, layer.mask)};
   output.shape.back() = 0;
   for (const Values& input : inputs) {
     output.shape.back() += input.last();
-    if (output.mask.empty()) output.mask = input.mask;
   }
   for (std::size_t r = 0; r < inputs[0].rows.size(); ++r) {
     Row& to = output.rows.emplace_back();

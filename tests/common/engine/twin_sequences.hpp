@@ -25,6 +25,7 @@ inline Values on(const Context& of, const Embedding& layer, const std::vector<Va
 inline Values on(const Context& of, const PositionEmbedding& layer,
                  const std::vector<Values>& inputs) {
   Values output = inputs[0];
+  if (!layer.adds) output.mask.clear();
   for (Row& row : output.rows) {
     for (std::size_t i = 0; i < row.size(); ++i)
       row[i] = (layer.adds ? row[i] : 0) + of.weight("embeddings", i);
@@ -125,11 +126,11 @@ inline Values on(const Context& of, const Bidirectional& layer, const std::vecto
     case Bidirectional::Merge::concatenate:
       return on(of, Concatenate{}, {one, two});
     case Bidirectional::Merge::sum:
-      return join({one, two}, [](double a, double b) { return a + b; });
+      return join({one, two}, MergeMask::any, [](double a, double b) { return a + b; });
     case Bidirectional::Merge::multiply:
-      return join({one, two}, [](double a, double b) { return a * b; });
+      return join({one, two}, MergeMask::any, [](double a, double b) { return a * b; });
     case Bidirectional::Merge::average:
-      return join({one, two}, [](double a, double b) { return (a + b) / 2; });
+      return join({one, two}, MergeMask::any, [](double a, double b) { return (a + b) / 2; });
   }
   return one;
 }

@@ -1,54 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Functional models and layers of text, as Keras 2 and Keras 3 write them.
+// Functional models, as Keras 2 and Keras 3 write them.
 #include <boost/test/unit_test.hpp>
 #include <string>
 
-#include "common/model/model.hpp"
+#include "tests/common/model/descriptions.hpp"
 
 namespace entente::model {
-namespace {
-
-// A Keras 3 tensor that `layer` has made.
-std::string tensor(const std::string& layer) {
-  return R"({"class_name":"__keras_tensor__","config":{"shape":[null,4],"dtype":"float32",)"
-         R"("keras_history":[")" +
-         layer + R"(",0,0]}})";
-}
-std::string layer(const std::string& class_name, const std::string& name, const std::string& config,
-                  const std::string& nodes) {
-  return R"({"module":"keras.layers","class_name":")" + class_name + R"(","config":{"name":")" +
-         name + R"(","trainable":true)" + (config.empty() ? "" : ",") + config +
-         R"(},"registered_name":null,"name":")" + name + R"(","inbound_nodes":)" + nodes + "}";
-}
-std::string input(const std::string& name, const std::string& shape,
-                  const std::string& dtype = "float32") {
-  return R"({"class_name":"InputLayer","config":{"batch_shape":)" + shape + R"(,"dtype":")" +
-         dtype + R"(","sparse":false,"name":")" + name + R"("},"name":")" + name +
-         R"(","inbound_nodes":[]})";
-}
-std::string called(const std::string& arguments, const std::string& named = "{}") {
-  return R"([{"args":[)" + arguments + R"(],"kwargs":)" + named + "}]";
-}
-std::string model_of(const std::string& layers, const std::string& inputs,
-                     const std::string& outputs) {
-  return R"({"module":"keras.src.models.functional","class_name":"Functional","config":{"name":)"
-         R"("m","trainable":true,"layers":[)" +
-         layers + R"(],"input_layers":)" + inputs + R"(,"output_layers":)" + outputs + "}}";
-}
-std::string error_of(const std::string& text) {
-  const auto model = parse_model(text);
-  if (!model) return model.error().detail;
-  const auto network = compile(*model);
-  return network ? "accepted" : network.error().detail;
-}
-bool says(const std::string& text, std::string_view part) {
-  BOOST_TEST_INFO(text);
-  return text.find(part) != std::string::npos;
-}
-const std::string head = R"("units":3,"activation":"softmax")";
-
-}  // namespace
 
 BOOST_AUTO_TEST_SUITE(functional_models)
 
@@ -151,6 +109,93 @@ BOOST_AUTO_TEST_CASE(masks_that_keras_3_hands_through_attention_and_sums_are_pas
   BOOST_TEST(says(error_of(text("1")), "layers[2].inbound_nodes: only tokens compared with 0"));
 }
 
+// Two texts, the first with an Embedding of which `embedding` says more, read under a mask of
+// `masked`, which `operations` may make.
+std::string under_a_mask(const std::string& embedding, const std::string& masked,
+                         const std::string& operations = "") {
+  const auto compared = [](const std::string& name, const std::string& tokens) {
+    return R"({"module":"keras.src.ops.numpy","class_name":"NotEqual","config":{"name":")" + name +
+           R"("},"registered_name":"NotEqual","name":")" + name + R"(","inbound_nodes":)" +
+           called(tensor(tokens) + ",0") + "}";
+  };
+  const std::string table = R"("input_dim":20,"output_dim":4)";
+  return model_of(input("words", "[null,7]", "int64") + "," + input("others", "[null,7]", "int64") +
+                      "," + operations + compared("ne_words", "words") + "," +
+                      compared("ne_others", "others") + "," +
+                      layer("Embedding", "e", table + embedding, called(tensor("words"))) + "," +
+                      layer("Embedding", "f", table, called(tensor("others"))) + "," +
+                      layer("LSTM", "l", R"("units":3)",
+                            called(tensor("e"), R"({"mask":)" + tensor(masked) + "}")) +
+                      "," + layer("GlobalAveragePooling1D", "g", "", called(tensor("f"))) + "," +
+                      layer("Add", "sum", "", called("[" + tensor("l") + "," + tensor("d") + "]")) +
+                      "," + layer("Dense", "d", R"("units":3)", called(tensor("g"))) + "," +
+                      layer("Dense", "out", head, called(tensor("sum"))),
+                  R"([["words",0,0],["others",0,0]])", R"([["out",0,0]])");
+}
+
+BOOST_AUTO_TEST_CASE(a_mask_that_is_not_the_one_of_what_the_layer_reads_is_refused) {
+  const auto either = [](const std::string& a, const std::string& b) {
+    return R"({"module":"keras.src.ops.numpy","class_name":"LogicalOr","config":{},"name":"or",)"
+           R"("registered_name":"LogicalOr","inbound_nodes":)" +
+           called(tensor(a) + "," + tensor(b)) + "},";
+  };
+  const std::string zero = R"(,"mask_zero":true)";
+  BOOST_TEST(error_of(under_a_mask(zero, "ne_words")) == "accepted");
+  BOOST_TEST(error_of(under_a_mask(zero, "ne_others")) ==
+             "model: layer 'l': is told a mask of 'others', but what it reads has another; masks "
+             "come from Embedding's mask_zero");
+  BOOST_TEST(error_of(under_a_mask("", "ne_words")) ==
+             "model: layer 'l': is told a mask of 'words', but what it reads has none; masks come "
+             "from Embedding's mask_zero");
+  BOOST_TEST(error_of(under_a_mask(zero, "or", either("ne_words", "ne_words"))) == "accepted");
+  BOOST_TEST(says(error_of(under_a_mask(zero, "or", either("ne_words", "ne_others"))),
+                  "layers[2].inbound_nodes: joins a mask of 'words' and one of 'others'"));
+}
+
+// A mask of queries and keys is no mask of steps.
+BOOST_AUTO_TEST_CASE(attention_masks_of_ones_own_are_refused_and_none_may_be_written_down) {
+  const auto text = [](const std::string& named) {
+    return model_of(
+        input("words", "[null,7]", "int64") + "," +
+            layer("Embedding", "e", R"("input_dim":20,"output_dim":4,"mask_zero":true)",
+                  called(tensor("words"))) +
+            R"(,{"class_name":"NotEqual","config":{"name":"ne"},"name":"ne","inbound_nodes":)" +
+            called(tensor("words") + ",0") + "}," +
+            layer("MultiHeadAttention", "att", R"("num_heads":2,"key_dim":2)",
+                  called(tensor("e") + "," + tensor("e"), named)) +
+            "," + layer("Dense", "out", head, called(tensor("att"))),
+        R"([["words",0,0]])", R"([["out",0,0]])");
+  };
+  BOOST_TEST(error_of(text(R"({"attention_mask":null})")) == "accepted");
+  BOOST_TEST(error_of(text(R"({"key_mask":)" + tensor("ne") + "}")) == "accepted");
+  BOOST_TEST(
+      says(error_of(text(R"({"attention_mask":)" + tensor("ne") + "}")),
+           "layers[3].inbound_nodes[0].kwargs.attention_mask: is not supported; expected null"));
+}
+
+// Keras 3 writes it for every Dropout.
+BOOST_AUTO_TEST_CASE(a_layer_that_its_caller_holds_in_inference_is_refused) {
+  const auto text = [](const std::string& kind, const std::string& nodes) {
+    return model_of(input("in", "[null,4]") + "," +
+                        layer(kind, "mid", kind == "Dropout" ? R"("rate":0.5)" : "", nodes) + "," +
+                        layer("Dense", "out", head, called(tensor("mid"))),
+                    R"([["in",0,0]])", R"([["out",0,0]])");
+  };
+  const std::string two = R"([[["in",0,0,{"training":false}]]])";
+  const std::string three = called(tensor("in"), R"({"training":false})");
+  for (const std::string kind : {"BatchNormalization", "Dropout"}) {
+    BOOST_TEST(
+        says(error_of(text(kind, two)),
+             "layers[1].inbound_nodes[0][0][3].training: a layer that works in training as in "
+             "inference is not supported"));
+    BOOST_TEST(error_of(text(kind, R"([[["in",0,0,{"training":null}]]])")) == "accepted");
+    BOOST_TEST(error_of(text(kind, R"([[["in",0,0,{}]]])")) == "accepted");
+  }
+  BOOST_TEST(says(error_of(text("BatchNormalization", three)),
+                  "layers[1].inbound_nodes[0].kwargs.training: a layer that works"));
+  BOOST_TEST(error_of(text("Dropout", three)) == "accepted");
+}
+
 BOOST_AUTO_TEST_CASE(inputs_by_name_come_in_the_order_of_their_names) {
   const auto model =
       parse_model(model_of(input("x", "[null,2]") + "," + input("y", "[null,4]") + "," +
@@ -173,6 +218,150 @@ BOOST_AUTO_TEST_CASE(a_sum_that_was_written_with_plus_is_an_add) {
           layer("Dense", "out", head, called(tensor("add"))),
       R"([["in",0,0]])", R"([["out",0,0]])");
   BOOST_TEST(error_of(text) == "accepted");
+}
+
+// Keras 3 writes what was named by its name, in any order.
+BOOST_AUTO_TEST_CASE(a_first_argument_that_was_named_is_the_first_input) {
+  const std::string text = model_of(
+      input("a", "[null,5,4]") + "," + input("b", "[null,6,4]") + "," +
+          layer("MultiHeadAttention", "att", R"("num_heads":2,"key_dim":3)",
+                called("", R"({"value":)" + tensor("b") + R"(,"key":)" + tensor("b") +
+                               R"(,"query":)" + tensor("a") + "}")) +
+          "," +
+          layer("Add", "sum", "",
+                called("", R"({"inputs":[)" + tensor("att") + "," + tensor("a") + "]}")) +
+          "," +
+          layer("LSTM", "l", R"("units":3)", called("", R"({"sequences":)" + tensor("sum") + "}")) +
+          "," + layer("Dense", "out", head, called("", R"({"inputs":)" + tensor("l") + "}")),
+      R"([["a",0,0],["b",0,0]])", R"([["out",0,0]])");
+  const auto model = parse_model(text);
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  const auto& layers = model->graph.layers;
+  BOOST_TEST((layers[0].inputs == std::vector<std::string>{"a", "b", "b"}));
+  BOOST_TEST((layers[1].inputs == std::vector<std::string>{"att", "a"}));
+  BOOST_TEST((layers[2].inputs == std::vector<std::string>{"sum"}));
+  BOOST_TEST(error_of(text) == "accepted");
+}
+
+// A class of the user's own may have any name, and compute anything.
+BOOST_AUTO_TEST_CASE(classes_that_are_not_keras_own_are_refused_whatever_their_name) {
+  const auto text = [](const std::string& module, const std::string& class_name,
+                       const std::string& registered, const std::string& config) {
+    return model_of(
+        input("in", "[null,4,2]") + R"(,{"module":")" + module + R"(","class_name":")" +
+            class_name + R"(","registered_name":)" + registered +
+            R"(,"name":"mid","config":{"name":"mid",)" + config + R"(},"inbound_nodes":)" +
+            called(tensor("in")) + "}," +
+            layer("Add", "sum", "", called("[" + tensor("in") + "," + tensor("mid") + "]")) + "," +
+            layer("Dense", "out", head, called(tensor("sum"))),
+        R"([["in",0,0]])", R"([["out",0,0]])");
+  };
+  const std::string norm = R"("epsilon":0.001)", position = R"("sequence_length":4)";
+  BOOST_TEST(
+      says(error_of(text("keras.layers", "LayerNormalization", R"("my>LayerNormalization")", norm)),
+           "layers[1].registered_name: expected a class of Keras' own, saw "
+           "'my>LayerNormalization'"));
+  BOOST_TEST(
+      says(error_of(text("my.layers", "LayerNormalization", R"("LayerNormalization")", norm)),
+           "layers[1].module: expected one of Keras' own, saw 'my.layers'"));
+  BOOST_TEST(says(error_of(text("keras.layers", "PositionEmbedding",
+                                R"("Custom>PositionEmbedding")", position)),
+                  "expected a class of Keras' own, saw 'Custom>PositionEmbedding'"));
+  BOOST_TEST(says(error_of(text("keras_hub.layers", "LayerNormalization",
+                                R"("keras_hub>PositionEmbedding")", norm)),
+                  "expected a class of Keras' own"));
+  for (const std::string package : {"keras_hub", "keras_nlp"}) {
+    BOOST_TEST(error_of(text(package + ".layers", "PositionEmbedding",
+                             "\"" + package + R"(>PositionEmbedding")", position)) == "accepted");
+  }
+  BOOST_TEST(error_of(text("tf_keras.src.layers", "LayerNormalization", "null", norm)) ==
+             "accepted");
+  const std::string initializer =
+      R"("units":2,"kernel_initializer":{"module":"keras.initializers",)"
+      R"("class_name":"HeNormal","registered_name":"my>HeNormal"})";
+  BOOST_TEST(
+      says(error_of(text("keras.layers", "Dense", "null", initializer)),
+           "layers[1].config.kernel_initializer.registered_name: expected a class of Keras' own"));
+  const auto model = parse_model(
+      R"({"class_name":"Functional","module":"keras","registered_name":"my>Functional","config":{}})");
+  BOOST_TEST(
+      says(model ? "accepted" : model.error().detail, "model.registered_name: expected a class"));
+}
+
+// Keras 2's layers keep any mask, Keras 3's one that all inputs have, its operations none.
+BOOST_AUTO_TEST_CASE(whose_mask_a_merge_gives_on_follows_from_what_wrote_the_file) {
+  using engine::MergeMask;
+  const auto read = [](const std::string& module, const std::string& nodes) {
+    const std::string entry = R"(,{"module":")" + module +
+                              R"(","class_name":"Add","config":{"name":"add"},"name":"add",)"
+                              R"("inbound_nodes":)" +
+                              nodes + "},";
+    const auto model = parse_model(model_of(
+        input("in", "[null,7]") + "," +
+            layer("Embedding", "e", R"("input_dim":20,"output_dim":4,"mask_zero":true)",
+                  called(tensor("in"))) +
+            "," +
+            layer("Embedding", "f", R"("input_dim":20,"output_dim":4)", called(tensor("in"))) +
+            entry + layer("LSTM", "l", R"("units":3)", called(tensor("add"))) + "," +
+            layer("Dense", "out", head, called(tensor("l"))),
+        R"([["in",0,0]])", R"([["out",0,0]])"));
+    BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+    BOOST_TEST(compile(*model).has_value());
+    return std::get<engine::Add>(model->graph.layers[2].kind).mask;
+  };
+  const std::string apart = called(tensor("e") + "," + tensor("f"));
+  BOOST_TEST((read("keras.layers", R"([[["e",0,0,{}],["f",0,0,{}]]])") == MergeMask::any));
+  BOOST_TEST((read("keras.layers", called("[" + tensor("e") + "," + tensor("f") + "]")) ==
+              MergeMask::all));
+  BOOST_TEST((read("keras.src.ops.numpy", apart) == MergeMask::none));
+}
+
+BOOST_AUTO_TEST_CASE(an_operation_may_have_its_name_at_its_entry_alone) {
+  const std::string text = model_of(
+      input("in", "[null,4]") + "," + layer("Dense", "mid", R"("units":4)", called(tensor("in"))) +
+          R"(,{"module":"keras.src.ops.numpy","class_name":"Add","config":{},)"
+          R"("registered_name":"Add","name":"add","inbound_nodes":)" +
+          called(tensor("in") + "," + tensor("mid")) + "}," +
+          layer("Dense", "out", head, called(tensor("add"))),
+      R"([["in",0,0]])", R"([["out",0,0]])");
+  const auto model = parse_model(text);
+  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+  BOOST_TEST(model->graph.layers[1].name == "add");
+  BOOST_TEST(error_of(text) == "accepted");
+  const auto without = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+    {"class_name":"Dense","config":{"units":2}}]}})");
+  BOOST_TEST(says(without ? "accepted" : without.error().detail, "layers[0].config.name: missing"));
+}
+
+// Whatever is the last layer of the file.
+BOOST_AUTO_TEST_CASE(the_output_must_be_a_layer_of_the_model) {
+  const auto text = [](const std::string& output) {
+    return model_of(input("in", "[null,4]") + "," +
+                        layer("Dense", "out", head, called(tensor("mid"))) + "," +
+                        layer("Dense", "mid", R"("units":4)", called(tensor("in"))) +
+                        R"(,{"class_name":"NotEqual","config":{},"name":"ne","inbound_nodes":)" +
+                        called(tensor("in") + ",0") + "}",
+                    R"([["in",0,0]])", R"([[")" + output + R"(",0,0]])");
+  };
+  BOOST_TEST(parse_model(text("out")).value().graph.layers.back().name == "out");
+  for (const std::string name : {"nope", "in", "ne"}) {
+    BOOST_TEST(error_of(text(name)) == "model.config.output_layers: '" + name +
+                                           "' is no layer whose output could be the model's");
+  }
+  BOOST_TEST(says(error_of(text("mid")),
+                  "layers[1].inbound_nodes: the layer waits for itself, for "
+                  "the output"));
+}
+
+BOOST_AUTO_TEST_CASE(a_mask_that_is_read_as_data_is_named) {
+  const std::string text = model_of(
+      input("in", "[null,4]") +
+          R"(,{"class_name":"NotEqual","config":{},"name":"ne","inbound_nodes":)" +
+          called(tensor("in") + ",0") + "}," + layer("Dense", "out", head, called(tensor("ne"))),
+      R"([["in",0,0]])", R"([["out",0,0]])");
+  BOOST_TEST(error_of(text) ==
+             "model.config.layers[2].inbound_nodes: reads 'ne', which is a mask; only a layer's "
+             "mask arguments may be one");
 }
 
 // Keras 2 and 3 number objects that stand in several places.
@@ -222,86 +411,6 @@ BOOST_AUTO_TEST_CASE(what_a_graph_may_not_be_is_named_with_its_place) {
                                       called("[" + tensor("in") + "," + tensor("in") + "]")),
                                 one)),
                   "layer 'mid': axis is 2; only the last axis of (4) is supported"));
-}
-
-BOOST_AUTO_TEST_SUITE_END()
-
-BOOST_AUTO_TEST_SUITE(layers_of_text)
-
-// Words in, one class for each step out.
-BOOST_AUTO_TEST_CASE(a_sequential_tagger_is_read_with_its_shapes_and_gate_orders) {
-  const std::string lstm = R"("units":12,"return_sequences":true)";
-  const auto model = parse_model(
-      R"({"class_name":"Sequential","config":{"name":"tagger","layers":[)" +
-      input("in", "[null,9]") +
-      R"(,{"class_name":"Embedding","config":{"name":"e","input_dim":50,"output_dim":8,)"
-      R"("mask_zero":true,"input_length":9}},{"class_name":"LSTM","config":{"name":"one",)" +
-      lstm + R"(}},{"class_name":"LSTM","config":{"name":"two",)" + lstm +
-      R"(}},{"class_name":"Dense","config":{"name":"d","units":6,"activation":"relu"}},)"
-      R"({"class_name":"Dense","config":{"name":"o","units":4,"activation":"softmax"}}]}})");
-  BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
-  const auto network = compile(*model);
-  BOOST_TEST_REQUIRE(network.has_value(), (network ? "" : network.error().detail));
-  const auto& tensors = network->layout().tensors();
-  BOOST_TEST(tensors[0].name == "e/embeddings");
-  BOOST_TEST(tensors[2].name == "one/recurrent_kernel");
-  BOOST_TEST((tensors[2].shape == std::vector<std::uint64_t>{12, 48}));
-  BOOST_TEST(network->position_count() == 9U);
-}
-
-BOOST_AUTO_TEST_CASE(
-    options_of_recurrent_layers_that_change_the_model_are_refused_with_their_place) {
-  const auto with = [](const std::string& class_name, const std::string& config) {
-    return error_of(R"({"class_name":"Sequential","config":{"layers":[)" +
-                    input("in", "[null,9,2]") + R"(,{"class_name":")" + class_name +
-                    R"(","config":{"name":"r","units":3,)" + config +
-                    R"(}},{"class_name":"Dense","config":{"name":"o",)" + head + "}}]}}");
-  };
-  BOOST_TEST(says(with("LSTM", R"("recurrent_activation":"tanh")"),
-                  "layers[1].config.recurrent_activation: only 'sigmoid' is supported"));
-  BOOST_TEST(says(with("GRU", R"("reset_after":false)"),
-                  "layers[1].config.reset_after: only true is supported"));
-  BOOST_TEST(says(with("LSTM", R"("stateful":true)"), "stateful: only false is supported"));
-  BOOST_TEST(says(with("LSTM", R"("dropout":0.5)"), "dropout: only 0 is supported"));
-  BOOST_TEST(says(with("LSTM", R"("activation":"relu")"), "must be tanh"));
-  BOOST_TEST(with("GRU", R"("reset_after":true)") == "accepted");
-}
-
-BOOST_AUTO_TEST_CASE(bidirectional_reads_the_layer_inside) {
-  const auto text = [](const std::string& inner, const std::string& merge) {
-    return R"({"class_name":"Sequential","config":{"layers":[)" + input("in", "[null,9,2]") +
-           R"(,{"class_name":"Bidirectional","config":{"name":"b","merge_mode":")" + merge +
-           R"(","layer":{"module":"keras.layers","class_name":")" + inner +
-           R"(","config":{"name":"forward_x","trainable":true,"units":5},"registered_name":null}}},)"
-           R"({"class_name":"Dense","config":{"name":"o",)" +
-           head + "}}]}}";
-  };
-  BOOST_TEST(error_of(text("GRU", "ave")) == "accepted");
-  BOOST_TEST(compile(parse_model(text("LSTM", "concat")).value())->layout().tensors()[3].name ==
-             "b/backward_kernel");
-  BOOST_TEST(says(error_of(text("Dense", "concat")),
-                  "layers[1].config.layer.class_name: expected 'LSTM', 'GRU' or 'SimpleRNN'"));
-  BOOST_TEST(says(error_of(text("GRU", "max")), "merge_mode: expected 'concat', 'sum'"));
-}
-
-// Keras 3 writes both directions, and zeros at masked steps where there is an output for each.
-BOOST_AUTO_TEST_CASE(bidirectional_of_keras_3_names_both_directions) {
-  const auto text = [](const std::string& backward) {
-    const auto direction = [](const std::string& config) {
-      return R"({"module":"keras.layers","class_name":"LSTM","config":{"name":"x","units":5,)"
-             R"("return_sequences":true,"zero_output_for_mask":true,)" +
-             config + R"(},"registered_name":null,"build_config":{"input_shape":[null,9,2]}})";
-    };
-    return R"({"class_name":"Sequential","config":{"layers":[)" + input("in", "[null,9,2]") +
-           R"(,{"class_name":"Bidirectional","config":{"name":"b","merge_mode":"concat","layer":)" +
-           direction(R"("go_backwards":false)") + R"(,"backward_layer":)" + direction(backward) +
-           R"(}},{"class_name":"Dense","config":{"name":"o",)" + head + "}}]}}";
-  };
-  BOOST_TEST(error_of(text(R"("go_backwards":true)")) == "accepted");
-  BOOST_TEST(says(error_of(text(R"("go_backwards":false)")),
-                  "layers[1].config.backward_layer: must go the other way"));
-  BOOST_TEST(says(error_of(text(R"("go_backwards":true,"use_bias":false)")),
-                  "backward_layer: must be as the layer itself but for go_backwards"));
 }
 
 BOOST_AUTO_TEST_SUITE_END()

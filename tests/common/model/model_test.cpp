@@ -138,15 +138,107 @@ BOOST_AUTO_TEST_CASE(errors_name_the_place_what_was_expected_and_what_was_seen) 
   BOOST_TEST(says(error_after(R"("activation": "relu")", R"("activation": "selu")"),
                   "activation: expected one of 'elu', 'gelu', 'leaky_relu', 'linear', 'relu', "
                   "'sigmoid', 'silu', 'softmax', 'swish', 'tanh', saw 'selu'"));
-  BOOST_TEST(says(
-      error_after(R"("class_name": "HeNormal")", R"("class_name": "Identity")"),
-      "kernel_initializer: initialiser 'Identity' is not supported; supported: GlorotUniform"));
+  BOOST_TEST(
+      says(error_after(R"("activation": "relu")",
+                       R"("activation": {"class_name": "LeakyReLU", "config": {}})"),
+           "'swish', 'tanh', saw an object; ReLU, LeakyReLU, ELU and Softmax are supported as "
+           "layers of their own"));
+  BOOST_TEST(
+      says(error_after(R"("class_name": "HeNormal")", R"("class_name": "Delta")"),
+           "kernel_initializer: initialiser 'Delta' is not supported; supported: GlorotUniform"));
   BOOST_TEST(says(error_after(R"("class_name": "Sequential")", R"("class_name": "Subclass")"),
                   "model.class_name: expected 'Sequential' or 'Functional', saw 'Subclass'"));
   BOOST_TEST(says(error_after(R"("name": "float32")", R"("name": "mixed_float16")"),
                   "dtype: expected 'float32'"));
   BOOST_TEST(says(error_after(R"("layers": [)", R"("layers": [7, )"),
                   "model.config.layers[0]: expected an object, saw 7"));
+}
+
+BOOST_AUTO_TEST_CASE(the_number_of_a_softmaxs_axis_must_be_that_of_the_last) {
+  const auto text = [](const std::string& axis) {
+    const auto model = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+      {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,5,4]}},
+      {"class_name":"Dense","config":{"name":"d","units":3}},
+      {"class_name":"Softmax","config":{"name":"s","axis":)" +
+                                   axis + "}}]}}");
+    if (!model) return model.error().detail;
+    const auto network = compile(*model);
+    return network ? std::string("accepted") : network.error().detail;
+  };
+  BOOST_TEST(text("2") == "accepted");
+  BOOST_TEST(text("-1") == "accepted");
+  BOOST_TEST(says(text("1"), "layer 's': axis is 1; only the last axis of (5, 3) is supported"));
+  BOOST_TEST(says(text("-2"), "layers[2].config.axis: only the last axis is supported"));
+}
+
+BOOST_AUTO_TEST_CASE(inputs_may_be_whole_numbers_of_any_size) {
+  const auto read = [](const std::string& type) {
+    return parse_model(R"({"class_name":"Sequential","config":{"layers":[
+      {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4],"dtype":")" +
+                       type + R"("}},{"class_name":"Dense","config":{"name":"d","units":3}}]}})");
+  };
+  for (const std::string type : {"float32", "bool", "int8", "int16", "int32", "int64", "uint8",
+                                 "uint16", "uint32", "uint64"})
+    BOOST_TEST(read(type).has_value(), type);
+  const auto half = read("float16");
+  BOOST_TEST_REQUIRE(!half.has_value());
+  BOOST_TEST(
+      says(half.error().detail, "layers[0].config.dtype: expected 'float32', saw 'float16'"));
+}
+
+BOOST_AUTO_TEST_CASE(identity_is_an_initialiser_of_matrices) {
+  const auto spec = altered(R"("class_name": "HeNormal")", R"("class_name": "Identity")");
+  BOOST_TEST_REQUIRE(spec.has_value(), (spec ? "" : spec.error().detail));
+  const auto network = compile(*spec);
+  BOOST_TEST_REQUIRE(!network.has_value());
+  BOOST_TEST(network.error().detail ==
+             "model: layer 'conv2d': the initialiser Identity makes matrices alone, but kernel is "
+             "(3, 3, 1, 16)");
+  for (const std::string given :
+       {R"("identity")", R"("Identity")", R"("IdentityInitializer")",
+        R"({"module":"keras.initializers","class_name":"Identity","config":{"gain":1.0}})",
+        R"({"class_name":"IdentityInitializer","config":{"gain":1}})"}) {
+    const auto model = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+      {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4]}},
+      {"class_name":"Dense","config":{"name":"d","units":3,"kernel_initializer":)" +
+                                   given + "}}]}}");
+    BOOST_TEST_REQUIRE(model.has_value(), (model ? "" : model.error().detail));
+    const auto& kernel = std::get<engine::Dense>(model->graph.layers[0].kind).kernel_initializer;
+    BOOST_TEST((kernel.kind == engine::Initializer::Kind::identity));
+    BOOST_TEST(kernel.first == 1.0);
+  }
+}
+
+// Keras 2 writes so of an Embedding without input_length, and all versions of Input((None,)).
+BOOST_AUTO_TEST_CASE(open_sizes_of_a_single_input_are_those_of_an_example) {
+  const auto error_with = [](const std::string& text, const engine::Shape& example) {
+    const auto model = read_model(parse_json(text, model_max_bytes).value(), "model", &example);
+    return model ? engine::to_text(model->graph.inputs[0].shape) : model.error().detail;
+  };
+  const std::string table = R"({"class_name":"Embedding","config":{"name":"e","input_dim":9,)"
+                            R"("output_dim":2,"batch_input_shape":[null,null]}})";
+  const std::string sequential =
+      R"({"class_name":"Sequential","config":{"layers":[)" + table + "]}}";
+  BOOST_TEST(error_with(sequential, {7}) == "(7)");
+  BOOST_TEST(error_with(R"({"class_name":"Sequential","config":[)" + table + "]}", {7}) == "(7)");
+  BOOST_TEST(says(error_with(sequential, {7, 2}),
+                  "batch_input_shape[1]: expected an integer from 1, "
+                  "saw null; only a single input"));
+  const auto alone = parse_model(sequential);
+  BOOST_TEST(says(alone ? "accepted" : alone.error().detail, "saw null; only a single input"));
+  const auto functional = [](const std::string& inputs) {
+    const auto input = [](const std::string& name) {
+      return R"({"class_name":"InputLayer","name":")" + name + R"(","config":{"name":")" + name +
+             R"(","batch_shape":[null,null,3]},"inbound_nodes":[]},)";
+    };
+    return R"({"class_name":"Functional","config":{"layers":[)" + input("a") + input("b") +
+           R"({"class_name":"Dense","name":"d","config":{"name":"d","units":2},"inbound_nodes":)"
+           R"([[["a",0,0,{}]]]}],"input_layers":)" +
+           inputs + R"(,"output_layers":[["d",0,0]]}})";
+  };
+  BOOST_TEST(error_with(functional(R"([["a",0,0]])"), {5, 3}) == "(5, 3)");
+  BOOST_TEST(says(error_with(functional(R"([["a",0,0],["b",0,0]])"), {5, 3}),
+                  "layers[0].config.batch_shape[1]: expected an integer from 1, saw null"));
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_model_at_all_is_one_clear_line) {
@@ -167,6 +259,32 @@ BOOST_AUTO_TEST_CASE(a_model_without_any_input_shape_says_how_to_get_one) {
     {"class_name":"Dense","config":{"name":"only","units":2,"activation":"softmax"}}]}})");
   BOOST_TEST_REQUIRE(!model.has_value());
   BOOST_TEST(says(model.error().detail, "no input shape; put an InputLayer first"));
+}
+
+// Whatever stands before the first input, and in either form of the file.
+BOOST_AUTO_TEST_CASE(operations_on_masks_have_no_place_in_a_sequential) {
+  const std::string layers = R"([{"class_name":"NotEqual","config":{}},
+    {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4]}},
+    {"class_name":"Dense","config":{"name":"only","units":2,"activation":"softmax"}}])";
+  const auto model =
+      parse_model(R"({"class_name":"Sequential","config":{"layers":)" + layers + "}}");
+  BOOST_TEST_REQUIRE(!model.has_value());
+  BOOST_TEST(model.error().detail ==
+             "model.config.layers[0].class_name: operations on masks belong to Functional models");
+  const auto list = parse_model(R"({"class_name":"Sequential","config":)" + layers + "}");
+  BOOST_TEST_REQUIRE(!list.has_value());
+  BOOST_TEST(list.error().detail ==
+             "model.config[0].class_name: operations on masks belong to Functional models");
+}
+
+BOOST_AUTO_TEST_CASE(an_input_shape_that_differs_from_the_input_layers_is_refused) {
+  const auto model = parse_model(R"({"class_name":"Sequential","config":{"layers":[
+    {"class_name":"InputLayer","config":{"name":"i","batch_shape":[null,4]}},
+    {"class_name":"Dense","config":{"name":"only","batch_input_shape":[null,5],"units":2,
+     "activation":"softmax"}}]}})");
+  BOOST_TEST_REQUIRE(!model.has_value());
+  BOOST_TEST(
+      says(model.error().detail, "layers[1]: input shape (5) differs from the input layer's (4)"));
 }
 
 BOOST_AUTO_TEST_CASE(layers_that_do_not_fit_together_are_an_error_of_compile_that_names_the_layer) {

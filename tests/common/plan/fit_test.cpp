@@ -31,6 +31,17 @@ struct Ends : PlanFixture {
 
 BOOST_FIXTURE_TEST_SUITE(fit, Ends)
 
+// The model stays as it was given.
+BOOST_AUTO_TEST_CASE(sizes_that_the_model_leaves_open_are_those_of_the_data) {
+  std::string text = model_json;
+  text.replace(text.find("[null, 3]"), 9, "[null, null]");
+  write("model.json", text);
+  const auto plan = read(whole_plan);
+  BOOST_TEST_REQUIRE(plan.has_value(), (plan ? "" : plan.error().detail));
+  BOOST_TEST((plan->model.graph.inputs[0].shape == engine::Shape{3}));
+  BOOST_TEST(plan->canonical.find("[null,null]") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(the_losses_and_their_numbers_are_read) {
   const auto loss = [&](const std::string& text) {
     return read_with("loss = \"categorical_crossentropy\"", text)->training.loss;
