@@ -4,6 +4,7 @@
 #include "common/engine/kernels.hpp"
 
 #include <algorithm>
+#include <bit>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 #include <limits>
@@ -18,6 +19,8 @@ namespace {
 struct ProductCase {
   std::size_t groups, rows, columns, segments, steps;
   bool accumulate = false, bias = false, relu = false;
+  // a's rows side by side and its steps far apart; b's lines a power of two apart.
+  bool across = false, crowded = false;
 };
 
 template <class S>
@@ -28,11 +31,12 @@ double worst_difference(const Kernels<S>& kernels, const ProductCase& shape) {
   p.columns = shape.columns;
   p.segments = shape.segments;
   p.steps = shape.steps;
-  p.a_step = 2;
+  p.a_step = shape.across ? shape.rows + 70 : 2;
   p.a_segment = p.a_step * shape.steps + 3;
-  p.a_row = 5;
+  p.a_row = shape.across ? 1 : 5;
   p.a_group = 7;
-  p.b_step = shape.columns + 1;
+  p.b_step =
+      shape.crowded ? std::bit_ceil(std::max<std::size_t>(shape.columns, 64)) : shape.columns + 1;
   p.b_segment = p.b_step * shape.steps + 2;
   p.c_row = shape.columns + 3;
   p.c_group = p.c_row * shape.rows + 1;
@@ -85,6 +89,15 @@ const std::vector<ProductCase> product_cases = [] {
   cases.push_back({1, 20, 40, 3, 300, true, false, true});   // in each of several segments
   cases.push_back({2, 33, 70, 9, 100, false, true, false});  // several segments in a block of steps
   cases.push_back({1, 4, 5, 1, 256, false, true, false});
+  // More rows and columns than are worked on together; b in copies, and read as it lies; both of
+  // a's ways.
+  for (const bool across : {false, true}) {
+    for (const bool crowded : {false, true}) {
+      for (const std::size_t rows : {3U, 84U, 96U, 230U})
+        cases.push_back({1, rows, 590, 2, 140, rows == 84, rows != 84, true, across, crowded});
+      cases.push_back({5, 41, 300, 1, 70, true, false, false, false, crowded});
+    }
+  }
   return cases;
 }();
 
