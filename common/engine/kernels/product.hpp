@@ -20,10 +20,9 @@ inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 96;
 // Of gathered steps: an odd number of cache lines.
 inline constexpr std::size_t gathered_step = 112;
 
-// How far before its use a line of b is asked for.
-inline constexpr std::size_t steps_ahead = 8;
-inline constexpr std::size_t steps_asked = 8;
 inline constexpr std::size_t line_bytes = 64, page_bytes = 4096;
+// How far before its use a line of b is asked for.
+inline constexpr std::size_t steps_ahead = vector_bytes == line_bytes ? 16 : 8;
 // Where a vector is a line, the next ones are asked for whatever lies where.
 inline constexpr bool asks_always = vector_bytes == line_bytes;
 
@@ -232,13 +231,12 @@ inline bool is_crowded(std::size_t bytes) {
   return bytes % 256 == 0 || bytes >= 2048;
 }
 
-// The panels of columns that are worked on together; the first `copied` of them, and those that
-// are cut off, are to be copied.
+// The panels of columns that are worked on together.
 template <class S>
 struct Panels {
   Panel<S> of[columns_together<S> / lanes<S>];
   std::size_t count = 0;
-  bool copies = false;  // some
+  bool copies = false;  // some of them
 };
 
 template <class S>
@@ -282,9 +280,12 @@ void copy_panels(const StepBlock& block, S* packed, Panels<S>& panels) {
         const S* from = panel.b + segment * panel.b_segment + step * panel.b_step;
         const std::size_t width = panel.vectors * lanes<S>;
         for (std::size_t j = 0; j < width; j += line_bytes / sizeof(S))
-          __builtin_prefetch(from + steps_asked * panel.b_step + j);
+          __builtin_prefetch(from + steps_ahead * panel.b_step + j);
         S* to = packed + i * panel_room<S> + (segment * block.steps + step) * width;
-        if (panel.columns < width) {
+        // What lies beyond a cut panel, up to the next step's, ends in columns that do not count.
+        const bool readable = panel.columns == width ||
+                              (step + 1 < block.steps && width <= panel.b_step + panel.columns);
+        if (!readable) {
           copy_cut(from, panel.columns, width, to);
         } else if (panel.vectors == tile_vectors_max) {
           copy_step<S, tile_vectors_max>(from, to);
