@@ -2,11 +2,10 @@
 //
 // The one product behind dense layers and convolutions: tiles of rows x columns held in registers.
 //
-// For each block of steps whose panel of columns fits the first-level cache, for each panel, for
-// each tile of rows: c's tile is loaded (or started from the bias), all steps are added in order,
-// and it is stored. What would be read badly is copied together first: panels that are cut off at
-// the right edge, panels that many rows will use and whose lines lie far apart, and rows of a whose
-// steps do.
+// For each block of steps that fits the first-level cache, for each panel of columns, for each tile
+// of rows: c's tile is loaded (or started from the bias), all steps are added in order, and it is
+// stored. Panels that are cut off at the right edge, or that many rows will use, are copied
+// together first.
 #pragma once
 
 #include "common/engine/kernels/vector.hpp"
@@ -20,17 +19,8 @@ inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 96;
 // Of gathered steps: an odd number of cache lines.
 inline constexpr std::size_t gathered_step = 112;
 
-inline constexpr std::size_t line_bytes = 64, page_bytes = 4096;
-// How far before its use a line of b is asked for.
-inline constexpr std::size_t steps_ahead = vector_bytes == line_bytes ? 16 : 8;
-// Where a vector is a line, the next ones are asked for whatever lies where.
-inline constexpr bool asks_always = vector_bytes == line_bytes;
-
-// Panels that are copied together, and rows that meet each of them before the next rows do: both
-// stay in the second-level cache.
-template <class S>
-inline constexpr std::size_t columns_together = 1024 / sizeof(S);
-inline constexpr std::size_t rows_together = 96;
+// How far before its use a line of b is asked for, where vectors are as long as lines.
+inline constexpr std::size_t steps_ahead = 16;
 
 // Tiles: as many accumulators as the registers hold beside the vectors of b and one of a.
 inline constexpr std::size_t tile_vectors_max = vector_bytes == 64 ? 4 : 2;
@@ -38,11 +28,6 @@ constexpr std::size_t tile_rows_max(std::size_t vectors) {
   if (vector_bytes == 64) return vectors == 4 ? 7 : 14;
   return vectors == 2 ? 6 : 12;
 }
-
-// Of a copied panel: lines of neighbours are in other sets of the cache.
-template <class S>
-inline constexpr std::size_t panel_room = steps_in_cache* tile_vectors_max* lanes<S> +
-                                          line_bytes / sizeof(S);
 
 // One tile's share of a product: `bias` and `relu` as they apply to this block of steps.
 template <class S>
@@ -58,8 +43,7 @@ struct Tile {
   bool accumulate, relu;
 };
 
-// `asks`: b is asked for ahead. Its lines lie where no processor looks by itself.
-template <class S, std::size_t rows, std::size_t vectors, bool asks>
+template <class S, std::size_t rows, std::size_t vectors>
 void multiply_tile(const Tile<S>& tile) {
   Vector<S> sums[rows][vectors];
 #pragma GCC unroll 16
@@ -84,7 +68,7 @@ void multiply_tile(const Tile<S>& tile) {
 #pragma GCC unroll 4
       for (std::size_t j = 0; j < vectors; ++j) {
         right[j] = load(b + j * lanes<S>);
-        if (asks && j * vector_bytes % line_bytes == 0)
+        if constexpr (vector_bytes == 64)
           __builtin_prefetch(b + steps_ahead * tile.b_step + j * lanes<S>);
       }
 #pragma GCC unroll 16
@@ -111,18 +95,18 @@ template <class S>
 using TileFunction = void (*)(const Tile<S>&);
 
 // multiply_tile for 1 .. tile_rows_max(vectors) rows.
-template <class S, std::size_t vectors, bool asks>
+template <class S, std::size_t vectors>
 struct TileFunctions {
   TileFunction<S> of_rows[tile_rows_max(vectors) + 1] = {};
   constexpr TileFunctions() { fill<1>(); }
   template <std::size_t rows>
   constexpr void fill() {
-    of_rows[rows] = &multiply_tile<S, rows, vectors, asks>;
+    of_rows[rows] = &multiply_tile<S, rows, vectors>;
     if constexpr (rows < tile_rows_max(vectors)) fill<rows + 1>();
   }
 };
-template <class S, std::size_t vectors, bool asks>
-inline constexpr TileFunctions<S, vectors, asks> tile_functions{};
+template <class S, std::size_t vectors>
+inline constexpr TileFunctions<S, vectors> tile_functions{};
 
 // The steps of a product that are worked on at once: some segments whole, or a part of one.
 struct StepBlock {
@@ -130,19 +114,12 @@ struct StepBlock {
   bool first, last;
 };
 
-// The rows that are worked on at once: some groups whole, or a part of one.
-struct RowBlock {
-  std::size_t first_group, groups, first_row, rows;
-};
-
 // A panel of columns: `columns` of them count, the rest of the vectors is padding.
 template <class S>
 struct Panel {
   const S* b;
   std::size_t b_segment, b_step;
-  std::size_t first, columns, vectors;
-  bool asks;    // its lines are asked for when they are first read
-  bool copied;  // they are read from a copy
+  std::size_t first, columns;
 };
 
 // Where the block's part of a lies.
@@ -166,16 +143,17 @@ void multiply_cut_tile(Tile<S> tile, std::size_t rows, std::size_t columns) {
   }
   tile.c = whole;
   tile.c_row = width;
-  tile_functions<S, vectors, false>.of_rows[rows](tile);
+  tile_functions<S, vectors>.of_rows[rows](tile);
   for (std::size_t i = 0; i < rows; ++i) {
     for (std::size_t j = 0; j < columns; ++j) c[i * c_row + j] = whole[i * width + j];
   }
 }
 
 template <class S, std::size_t vectors>
-void multiply_panel(const Product<S>& product, const StepBlock& block, const RowBlock& rows_of,
-                    const Left<S>& left, const Panel<S>& panel) {
+void multiply_panel(const Product<S>& product, const StepBlock& block, const Left<S>& left,
+                    const Panel<S>& panel) {
   constexpr std::size_t width = vectors * lanes<S>;
+  const bool cut = panel.columns < width;
   alignas(64) S bias[width] = {};
   if (product.bias != nullptr) {
     for (std::size_t j = 0; j < panel.columns; ++j) bias[j] = product.bias[panel.first + j];
@@ -193,37 +171,41 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Row
   tile.bias = product.bias != nullptr ? bias : nullptr;
   tile.accumulate = product.accumulate || !block.first;
   tile.relu = product.relu && block.last;
-  const std::size_t tiles = (rows_of.rows + tile_rows_max(vectors) - 1) / tile_rows_max(vectors);
-  bool asks = panel.asks;
-  for (std::size_t g = 0; g < rows_of.groups; ++g) {
-    const std::size_t group = rows_of.first_group + g;
+  const std::size_t tiles = (product.rows + tile_rows_max(vectors) - 1) / tile_rows_max(vectors);
+  for (std::size_t group = 0; group < product.groups; ++group) {
     for (std::size_t i = 0; i < tiles; ++i) {
-      const std::size_t offset = rows_of.rows * i / tiles;
-      const std::size_t rows = rows_of.rows * (i + 1) / tiles - offset;
-      const std::size_t row = rows_of.first_row + offset;
+      const std::size_t row = product.rows * i / tiles;
+      const std::size_t rows = product.rows * (i + 1) / tiles - row;
       tile.a = left.a + group * product.a_group + row * product.a_row;
       tile.c = product.c + group * product.c_group + row * product.c_row + panel.first;
-      if (panel.columns < width) {
+      if (cut) {
         multiply_cut_tile<S, vectors>(tile, rows, panel.columns);
-      } else if (asks) {
-        tile_functions<S, vectors, true>.of_rows[rows](tile);
       } else {
-        tile_functions<S, vectors, asks_always>.of_rows[rows](tile);
+        tile_functions<S, vectors>.of_rows[rows](tile);
       }
-      asks = false;
     }
   }
 }
 
-// One step's columns of a panel that is cut off at the right edge: zeros behind them.
 template <class S>
-void copy_cut(const S* from, std::size_t columns, std::size_t width, S* to) {
-  for (std::size_t j = 0; j < width; ++j) to[j] = j < columns ? from[j] : S{0};
-}
-
-template <class S, std::size_t vectors>
-void copy_step(const S* from, S* to) {
-  for (std::size_t j = 0; j < vectors; ++j) store(load(from + j * lanes<S>), to + j * lanes<S>);
+void pack_panel(const StepBlock& block, Panel<S>& panel, std::size_t width, S* packed) {
+  for (std::size_t segment = 0; segment < block.segments; ++segment) {
+    for (std::size_t step = 0; step < block.steps; ++step) {
+      const S* from = panel.b + segment * panel.b_segment + step * panel.b_step;
+      S* to = packed + (segment * block.steps + step) * width;
+      if (panel.columns == width) {
+        for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
+      } else if (step + 1 < block.steps && width <= panel.b_step + panel.columns) {
+        // What lies beyond the panel, up to the next step's, ends in columns that do not count.
+        for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
+      } else {
+        for (std::size_t j = 0; j < width; ++j) to[j] = j < panel.columns ? from[j] : S{0};
+      }
+    }
+  }
+  panel.b = packed;
+  panel.b_segment = block.steps * width;
+  panel.b_step = width;
 }
 
 // Whether lines so many bytes apart share few sets of the cache, or few pages.
@@ -231,113 +213,29 @@ inline bool is_crowded(std::size_t bytes) {
   return bytes % 256 == 0 || bytes >= 2048;
 }
 
-// The panels of columns that are worked on together.
-template <class S>
-struct Panels {
-  Panel<S> of[columns_together<S> / lanes<S>];
-  std::size_t count = 0;
-  bool copies = false;  // some of them
-};
-
-template <class S>
-Panels<S> panels_from(const Product<S>& product, const StepBlock& block, std::size_t column) {
-  const S* b =
-      product.b + block.first_segment * product.b_segment + block.first_step * product.b_step;
-  const std::size_t end = smaller(column + columns_together<S>, product.columns);
-  Panels<S> panels;
-  while (column < end) {
-    std::size_t vectors = tile_vectors_max;
-    while (vectors > 1 && column + vectors * lanes < S >> product.columns) vectors /= 2;
-    const std::size_t width = vectors * lanes<S>;
-    const bool scattered = product.b_step > width && is_crowded(product.b_step * sizeof(S));
-    // Lines a page apart are all in one set: what is asked for would push out what is needed.
-    const bool asks_help = product.b_step * sizeof(S) % page_bytes != 0;
-    const bool many = product.groups * product.rows > rows_worth_packing;
-    Panel<S>& panel = panels.of[panels.count++];
-    panel = {b + column,
-             product.b_segment,
-             product.b_step,
-             column,
-             smaller(width, product.columns - column),
-             vectors,
-             scattered && asks_help,
-             false};
-    panel.copied = panel.columns < width || (scattered && many);
-    panels.copies = panels.copies || panel.copied;
-    column += panel.columns;
-  }
-  return panels;
-}
-
-// Step by step, so that b is read as it lies.
-template <class S>
-void copy_panels(const StepBlock& block, S* packed, Panels<S>& panels) {
-  for (std::size_t segment = 0; segment < block.segments; ++segment) {
-    for (std::size_t step = 0; step < block.steps; ++step) {
-      for (std::size_t i = 0; i < panels.count; ++i) {
-        const Panel<S>& panel = panels.of[i];
-        if (!panel.copied) continue;
-        const S* from = panel.b + segment * panel.b_segment + step * panel.b_step;
-        const std::size_t width = panel.vectors * lanes<S>;
-        for (std::size_t j = 0; j < width; j += line_bytes / sizeof(S))
-          __builtin_prefetch(from + steps_ahead * panel.b_step + j);
-        S* to = packed + i * panel_room<S> + (segment * block.steps + step) * width;
-        // What lies beyond a cut panel, up to the next step's, ends in columns that do not count.
-        const bool readable = panel.columns == width ||
-                              (step + 1 < block.steps && width <= panel.b_step + panel.columns);
-        if (!readable) {
-          copy_cut(from, panel.columns, width, to);
-        } else if (panel.vectors == tile_vectors_max) {
-          copy_step<S, tile_vectors_max>(from, to);
-        } else {
-          for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
-        }
-      }
-    }
-  }
-  for (std::size_t i = 0; i < panels.count; ++i) {
-    Panel<S>& panel = panels.of[i];
-    if (!panel.copied) continue;
-    panel.b = packed + i * panel_room<S>;
-    panel.b_step = panel.vectors * lanes<S>;
-    panel.b_segment = block.steps * panel.b_step;
-    panel.asks = false;
-  }
-}
-
-template <class S>
-void multiply_rows(const Product<S>& product, const StepBlock& block, const RowBlock& rows,
-                   const Left<S>& left, Panels<S>& panels) {
-  for (std::size_t i = 0; i < panels.count; ++i) {
-    Panel<S>& panel = panels.of[i];
-    if (panel.vectors == 1) multiply_panel<S, 1>(product, block, rows, left, panel);
-    if (panel.vectors == 2) multiply_panel<S, 2>(product, block, rows, left, panel);
-    if constexpr (tile_vectors_max == 4) {
-      if (panel.vectors == 4) multiply_panel<S, 4>(product, block, rows, left, panel);
-    }
-    panel.asks = false;
-  }
-}
-
 template <class S>
 void multiply_block(const Product<S>& product, const StepBlock& block, const Left<S>& left) {
   static_assert(tile_vectors_max * lanes<S> <= panel_columns_max);
-  static_assert(columns_together<S> % (tile_vectors_max * lanes<S>) == 0);
-  alignas(64) S packed[(columns_together<S> / (tile_vectors_max * lanes<S>)+2) * panel_room<S>];
-  for (std::size_t column = 0; column < product.columns; column += columns_together<S>) {
-    Panels<S> panels = panels_from(product, block, column);
-    if (panels.copies) copy_panels(block, packed, panels);
-    // Whole groups, or a part of one: a's rows stay in the cache from one panel to the next.
-    const std::size_t groups = product.rows < rows_together ? rows_together / product.rows : 1;
-    for (std::size_t group = 0; group < product.groups; group += groups) {
-      const std::size_t parts = (product.rows + rows_together - 1) / rows_together;
-      for (std::size_t i = 0; i < parts; ++i) {
-        const std::size_t row = product.rows * i / parts;
-        const RowBlock rows{group, smaller(groups, product.groups - group), row,
-                            product.rows * (i + 1) / parts - row};
-        multiply_rows(product, block, rows, left, panels);
-      }
+  alignas(64) S packed[steps_in_cache * panel_columns_max];
+  const S* b =
+      product.b + block.first_segment * product.b_segment + block.first_step * product.b_step;
+  for (std::size_t column = 0; column < product.columns;) {
+    std::size_t vectors = tile_vectors_max;
+    while (vectors > 1 && column + vectors * lanes < S >> product.columns) vectors /= 2;
+    const std::size_t width = vectors * lanes<S>;
+    Panel<S> panel{b + column, product.b_segment, product.b_step, column,
+                   smaller(width, product.columns - column)};
+    const bool scattered = product.b_step > width && is_crowded(product.b_step * sizeof(S));
+    if (panel.columns < width ||
+        (scattered && product.groups * product.rows > rows_worth_packing)) {
+      pack_panel(block, panel, width, packed);
     }
+    if (vectors == 1) multiply_panel<S, 1>(product, block, left, panel);
+    if (vectors == 2) multiply_panel<S, 2>(product, block, left, panel);
+    if constexpr (tile_vectors_max == 4) {
+      if (vectors == 4) multiply_panel<S, 4>(product, block, left, panel);
+    }
+    column += panel.columns;
   }
 }
 
