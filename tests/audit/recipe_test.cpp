@@ -8,6 +8,7 @@
 #include "common/ledger/receipt.hpp"
 #include "tests/audit/audited.hpp"
 #include "tests/audit/shell.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::audit {
 namespace {
@@ -20,9 +21,8 @@ struct Page : test::Audited {
   Page() {
     write();
     std::filesystem::create_directory(folder / "tools");
-    const std::string page = must(
-        read_text(std::filesystem::path(ENTENTE_TESTS_FOLDER).parent_path() / "docs" / "ledger.md",
-                  1U << 20U));
+    const std::string page =
+        must(read_text(tests_folder().parent_path() / "docs" / "ledger.md", 1U << 20U));
     const std::string fence = "```\n";
     std::size_t at = 0;
     const std::string marker = "<!-- file: ";

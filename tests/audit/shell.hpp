@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "common/base/file.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::audit::test {
 
@@ -26,8 +27,8 @@ class Shell {
 
   // `command` is run by bash and holds no single quote.
   Outcome run(const std::string& command) const {
-    const std::string line = "cd '" + folder_.string() +
-                             "' && PATH='" ENTENTE_PROGRAMS_FOLDER "':$PATH bash -c '" + command +
+    const std::string line = "cd '" + folder_.string() + "' && PATH='" +
+                             programs_folder().string() + "':$PATH bash -c '" + command +
                              "' >out 2>err </dev/null";
     const int status = std::system(line.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text("out"), text("err")};

@@ -17,6 +17,7 @@
 #include "common/crypto/key.hpp"
 #include "common/ledger/note.hpp"
 #include "tests/common/crypto/folder.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::certs {
 
@@ -32,8 +33,8 @@ struct Outcome {
 class Shell {
  public:
   Outcome run(const std::string& command) const {
-    const std::string line = "cd '" + folder_.path().string() +
-                             "' && PATH='" ENTENTE_PROGRAMS_FOLDER "':$PATH && { " + command +
+    const std::string line = "cd '" + folder_.path().string() + "' && PATH='" +
+                             programs_folder().string() + "':$PATH && { " + command +
                              "; } >out 2>err </dev/null";
     const int status = std::system(line.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text("out"), text("err")};

@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "common/base/version.hpp"
+#include "tests/folders.hpp"
 
 using namespace entente;
 using namespace entente::test;
@@ -21,8 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path examples =
-    fs::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
+const fs::path examples = tests_folder().parent_path() / "examples" / "breast-cancer";
 
 // `words` begins with the program's name.
 CommandResult run(std::vector<std::string> words) {

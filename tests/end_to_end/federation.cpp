@@ -14,14 +14,14 @@
 
 #include "common/base/storage.hpp"
 #include "common/ledger/verify.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::test {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path examples =
-    fs::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
+const fs::path examples = tests_folder().parent_path() / "examples" / "breast-cancer";
 
 std::string text_of(const CommandResult& result) {
   return "exit " + std::to_string(result.exit_code) + "\n" + result.out + result.error;
@@ -63,7 +63,7 @@ const std::vector<std::string>& Federation::names() {
 }
 
 std::string Federation::program(const std::string& name) {
-  return (fs::path(ENTENTE_PROGRAMS_FOLDER) / name).string();
+  return (programs_folder() / name).string();
 }
 
 Federation::Federation(FederationOptions options) : options_(std::move(options)) {

@@ -21,6 +21,7 @@
 #include "common/data/source.hpp"
 #include "common/plan/plan.hpp"
 #include "tests/end_to_end/insider.hpp"
+#include "tests/folders.hpp"
 
 using namespace entente;
 using namespace entente::test;
@@ -30,7 +31,7 @@ namespace {
 namespace fs = std::filesystem;
 
 const fs::path fashion = "/usr/share/datasets/fashion-mnist";
-const fs::path examples = fs::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples";
+const fs::path examples = tests_folder().parent_path() / "examples";
 
 // Many short texts, looked for all at once. All have the same length, so that one pass finds any.
 class Needles {

@@ -19,6 +19,7 @@
 #include "protocol/messages.hpp"
 #include "tests/common/crypto/federation.hpp"
 #include "tests/common/ledger/memory_storage.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::participant::test {
 
@@ -27,7 +28,7 @@ using ledger::test::MemoryStorage;
 
 // The breast cancer example, with another seed so that there are several.
 inline std::string plan_text(int seed = 1, const std::string& weighting = "examples") {
-  const auto folder = std::filesystem::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples";
+  const auto folder = tests_folder().parent_path() / "examples";
   const auto plan = must(plan::read_plan(folder / "breast-cancer" / "plan.toml"));
   json::value value = must(parse_json(plan.canonical, plan::plan_max_bytes));
   value.as_object()["training"].as_object()["seed"] = seed;

@@ -13,6 +13,7 @@
 #include "common/tensor/safetensors.hpp"
 #include "tests/common/base/folder.hpp"
 #include "tests/common/net/running.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::participant {
 namespace {
@@ -25,8 +26,7 @@ T must(Result<T> result) {
   return std::move(*result);
 }
 
-const fs::path example =
-    fs::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
+const fs::path example = tests_folder().parent_path() / "examples" / "breast-cancer";
 
 // A workbench over a folder of its own with the example's rows, plan and a first model.
 struct Bench {

@@ -4,11 +4,12 @@
 #include <boost/test/unit_test.hpp>
 #include <filesystem>
 
+#include "tests/folders.hpp"
+
 namespace entente::participant {
 namespace {
 
-const std::filesystem::path example =
-    std::filesystem::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
+const std::filesystem::path example = tests_folder().parent_path() / "examples" / "breast-cancer";
 
 PreparedRef prepared() {
   data::Source source;

@@ -15,6 +15,7 @@
 #include "common/plan/plan.hpp"
 #include "common/tensor/safetensors.hpp"
 #include "tests/common/base/folder.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::participant {
 namespace {
@@ -27,7 +28,7 @@ struct Outcome {
   std::string err;
 };
 
-const fs::path examples = fs::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples";
+const fs::path examples = tests_folder().parent_path() / "examples";
 const fs::path plan_file = examples / "breast-cancer" / "plan.toml";
 
 // An institution's folder with its start-up kit and a configuration.
@@ -53,8 +54,8 @@ class Institution {
   fs::path path(const std::string& name) const { return folder_ / name; }
 
   Outcome run(const std::string& command) const {
-    const std::string line = "cd '" + folder_.path().string() +
-                             "' && PATH='" ENTENTE_PROGRAMS_FOLDER "':$PATH && { " + command +
+    const std::string line = "cd '" + folder_.path().string() + "' && PATH='" +
+                             programs_folder().string() + "':$PATH && { " + command +
                              "; } >out 2>err </dev/null";
     const int status = std::system(line.c_str());
     return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, text("out"), text("err")};

@@ -16,6 +16,7 @@
 #include <sstream>
 
 #include "protocol/codec.hpp"
+#include "tests/folders.hpp"
 #include "tests/protocol/samples.hpp"
 #include "tests/protocol/session.hpp"
 
@@ -30,8 +31,7 @@ struct Frame {
   Bytes bytes;
 };
 
-const std::filesystem::path vector_path =
-    std::filesystem::path(ENTENTE_TESTS_FOLDER) / "vectors" / "protocol-1" / "session.txt";
+const std::filesystem::path vector_path = tests_folder() / "vectors" / "protocol-1" / "session.txt";
 
 std::vector<Frame> read_frames() {
   std::ifstream file(vector_path);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/base/json.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::engine {
 
@@ -38,7 +39,7 @@ class Generator {
 };
 
 inline json::value golden_file(const std::string& name) {
-  std::ifstream file(std::string(ENTENTE_TESTS_FOLDER) + "/golden/" + name);
+  std::ifstream file(tests_folder().string() + "/golden/" + name);
   BOOST_TEST_REQUIRE(file.good(), name);
   std::stringstream text;
   text << file.rdbuf();

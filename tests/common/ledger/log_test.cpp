@@ -6,6 +6,7 @@
 #include "common/base/file.hpp"
 #include "tests/common/crypto/folder.hpp"
 #include "tests/common/ledger/ledger_fixture.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::ledger {
 
@@ -224,8 +225,7 @@ BOOST_AUTO_TEST_CASE(a_ledger_in_a_real_folder_reads_back) {
 
 // Should: be read as it is by every later version.
 BOOST_AUTO_TEST_CASE(the_frozen_ledger_of_the_first_form_reads_and_would_be_written_again) {
-  const std::filesystem::path vectors =
-      std::filesystem::path(ENTENTE_TESTS_FOLDER) / "vectors" / "ledger-1";
+  const std::filesystem::path vectors = tests_folder() / "vectors" / "ledger-1";
   const auto frozen = open_storage(vectors);
   BOOST_TEST(verify_ledger(*frozen, verifier(), sink()).value().entries == 5U);
   BOOST_TEST((seen == entries_from(0, 5)));

@@ -6,11 +6,13 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/folders.hpp"
+
 namespace entente::model {
 namespace {
 
 std::string file_text(const std::string& name) {
-  std::ifstream file(std::string(ENTENTE_TESTS_FOLDER) + "/vectors/models/" + name);
+  std::ifstream file(tests_folder().string() + "/vectors/models/" + name);
   BOOST_REQUIRE(file.is_open());
   std::stringstream text;
   text << file.rdbuf();

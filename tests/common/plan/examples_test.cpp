@@ -15,13 +15,14 @@
 #include "common/engine/network.hpp"
 #include "common/engine/optimizer.hpp"
 #include "common/plan/plan.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::plan {
 namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path examples = fs::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples";
+const fs::path examples = tests_folder().parent_path() / "examples";
 
 // What a participant adds to `global` by training on `rows` of `dataset` as the plan says.
 std::vector<float> train(const Plan& plan, const engine::Network& network,

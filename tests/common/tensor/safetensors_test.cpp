@@ -8,6 +8,8 @@
 #include <fstream>
 #include <limits>
 
+#include "tests/folders.hpp"
+
 namespace entente::tensor {
 namespace {
 
@@ -30,8 +32,7 @@ class Folder {
 };
 
 Bytes vector_file(const std::string& name) {
-  return read_file(fs::path(ENTENTE_TESTS_FOLDER) / "vectors/safetensors" / name, 1U << 20U)
-      .value();
+  return read_file(tests_folder() / "vectors/safetensors" / name, 1U << 20U).value();
 }
 
 const ParameterLayout& dense() {

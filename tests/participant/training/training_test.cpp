@@ -11,6 +11,7 @@
 #include "common/crypto/hash.hpp"
 #include "common/engine/initial.hpp"
 #include "common/model/model.hpp"
+#include "tests/folders.hpp"
 
 namespace entente::participant::training {
 namespace {
@@ -21,8 +22,7 @@ T must(Result<T> result) {
   return std::move(*result);
 }
 
-const std::filesystem::path example =
-    std::filesystem::path(ENTENTE_TESTS_FOLDER).parent_path() / "examples" / "breast-cancer";
+const std::filesystem::path example = tests_folder().parent_path() / "examples" / "breast-cancer";
 
 // The example's first part, its plan and a fresh model.
 struct Example {
