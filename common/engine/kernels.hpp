@@ -31,6 +31,7 @@ struct Product {
   std::size_t a_group = 0, a_row = 0, a_segment = 0, a_step = 0;
   const S* b = nullptr;
   std::size_t b_segment = 0, b_step = 0;  // [columns] is contiguous
+  std::size_t b_panel = 0;  // not 0: b is packed, one panel of columns behind the other (see Kernels)
   S* c = nullptr;
   std::size_t c_group = 0, c_row = 0;  // [columns] is contiguous
   std::size_t groups = 1, rows = 0, columns = 0, segments = 1, steps = 0;
@@ -89,6 +90,9 @@ struct Columns {
 template <class S>
 struct Kernels {
   std::size_t lanes;  // of a vector: a product whose columns are a multiple of it has no cut panels
+  // Columns that a product works on at once. A packed b has [steps, panel] for each such panel,
+  // b_panel apart, with b_step = panel; one segment.
+  std::size_t panel;
   void (*product)(const Product<S>&);
   // to[c, r] = from[r, c]
   void (*transpose)(const S* from, std::size_t from_row, S* to, std::size_t to_row,

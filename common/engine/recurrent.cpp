@@ -16,11 +16,17 @@ namespace {
 
 constexpr std::size_t gradient_task_rows = 84;
 
+// Between the gates of one step and the next: steps a power of two apart would share few sets of the caches.
+constexpr std::size_t gate_padding = 16;
+
 template <class S>
 class RecurrentOperation final : public Operation<S> {
  public:
   explicit RecurrentOperation(const RecurrentStep& step)
-      : step_(step), units_(step.units), width_(gates() * step.units) {
+      : step_(step),
+        units_(step.units),
+        width_(gates() * step.units),
+        gate_distance_(width_ + gate_padding) {
     // What the state's gradient multiplies must lie in the input's order.
     owns_states_ = !step.sequences || (step.backwards && !step.in_order) || step.zero_masked;
   }
@@ -39,10 +45,11 @@ class RecurrentOperation final : public Operation<S> {
     return states_at() + (owns_states_ ? step_.steps * units_ : 0);
   }
   std::size_t step_scratch(std::size_t) const override {
-    return width_ * (units_ + (this->input_.wants_gradient ? step_.inputs : 0));
+    return input_kernel_at() +
+           (this->input_.wants_gradient ? packed_size(width_, step_.inputs) : 0);
   }
   std::size_t prepare_tasks(std::size_t) const override {
-    return this->input_.wants_gradient ? 2 : 1;
+    return this->input_.wants_gradient ? 3 : 2;
   }
   void prepare(const Pass<S>& pass, std::size_t task) const override;
   void forward(const Pass<S>& pass, Rows rows, const Block& block) const override;
@@ -62,7 +69,7 @@ class RecurrentOperation final : public Operation<S> {
   }
   // A row's own: gates [steps, width], LSTM's cell and its tanh or GRU's kept part [steps, units],
   // states [steps, units].
-  std::size_t cells_at() const { return step_.steps * width_; }
+  std::size_t cells_at() const { return step_.steps * gate_distance_; }
   std::size_t squashed_at() const { return cells_at() + step_.steps * units_; }
   std::size_t states_at() const {
     const std::size_t more = step_.cell == Cell::lstm ? 2 : (step_.cell == Cell::gru ? 1 : 0);
@@ -72,7 +79,7 @@ class RecurrentOperation final : public Operation<S> {
     return row_distance(this->row_scratch(pass.purpose));
   }
   S* gates_of(const Pass<S>& pass, std::size_t row, std::size_t t) const {
-    return this->own_row(pass, row) + t * width_;
+    return this->own_row(pass, row) + t * gate_distance_;
   }
   S* cell_of(const Pass<S>& pass, std::size_t row, std::size_t t) const {
     return this->own_row(pass, row) + cells_at() + t * units_;
@@ -99,6 +106,16 @@ class RecurrentOperation final : public Operation<S> {
   const S* recurrent_bias(const Pass<S>& pass) const {
     return step_.bias && step_.cell == Cell::gru ? pass.parameters + *step_.bias + width_ : nullptr;
   }
+  // This training step's own: the recurrent kernel, it transposed, the input's kernel transposed;
+  // all packed.
+  static std::size_t packed_size(std::size_t steps, std::size_t columns) {
+    return steps * ((columns + panel_columns_max - 1) / panel_columns_max * panel_columns_max);
+  }
+  std::size_t transposed_at() const { return packed_size(units_, width_); }
+  std::size_t input_kernel_at() const {
+    return transposed_at() + packed_size(width_, units_);
+  }
+  void pack_transposed(const Pass<S>& pass, const S* kernel, std::size_t columns, S* to) const;
   void add_states(const Pass<S>& pass, Rows rows, std::size_t k, S* inner) const;
   void step_forward(const Pass<S>& pass, Rows rows, std::size_t k, S* scratch) const;
   void write_outputs(const Pass<S>& pass, Rows rows) const;
@@ -110,20 +127,37 @@ class RecurrentOperation final : public Operation<S> {
   void bias_gradient(const Pass<S>& pass) const;
 
   RecurrentStep step_;
-  std::size_t units_ = 0, width_ = 0;
+  std::size_t units_ = 0, width_ = 0, gate_distance_ = 0;
   bool owns_states_ = false;
 };
 
-// Both kernels transposed: the recurrent one, then the input's.
 template <class S>
 void RecurrentOperation<S>::prepare(const Pass<S>& pass, std::size_t task) const {
+  const S* recurrent = pass.parameters + step_.recurrent_kernel;
   S* to = this->own_step(pass);
+  const std::size_t panel = pass.kernels->panel;
   if (task == 0) {
-    pass.kernels->transpose(pass.parameters + step_.recurrent_kernel, width_, to, units_, units_,
-                            width_);
+    for (std::size_t unit = 0; unit < units_; ++unit) {
+      for (std::size_t first = 0; first < width_; first += panel) {
+        std::copy_n(recurrent + unit * width_ + first, std::min(panel, width_ - first),
+                    to + first * units_ + unit * panel);
+      }
+    }
+  } else if (task == 1) {
+    pack_transposed(pass, recurrent, units_, to + transposed_at());
   } else {
-    pass.kernels->transpose(pass.parameters + step_.kernel, width_, to + width_ * units_,
-                            step_.inputs, step_.inputs, width_);
+    pack_transposed(pass, pass.parameters + step_.kernel, step_.inputs, to + input_kernel_at());
+  }
+}
+
+// Of `kernel` [columns, width].
+template <class S>
+void RecurrentOperation<S>::pack_transposed(const Pass<S>& pass, const S* kernel,
+                                            std::size_t columns, S* to) const {
+  const std::size_t panel = pass.kernels->panel;
+  for (std::size_t first = 0; first < columns; first += panel) {
+    pass.kernels->transpose(kernel + first * width_, width_, to + first * width_, panel,
+                            std::min(panel, columns - first), width_);
   }
 }
 
@@ -148,8 +182,14 @@ void RecurrentOperation<S>::add_states(const Pass<S>& pass, Rows rows, std::size
   product.a = state_of(pass, rows.first, time_of(k - 1));
   product.a_row = state_distance(pass);
   product.a_step = 1;
-  product.b = pass.parameters + step_.recurrent_kernel;
-  product.b_step = width_;
+  if (pass.purpose == Purpose::training) {
+    product.b = this->own_step(pass);
+    product.b_step = pass.kernels->panel;
+    product.b_panel = units_ * product.b_step;
+  } else {
+    product.b = pass.parameters + step_.recurrent_kernel;
+    product.b_step = width_;
+  }
   product.c = apart ? inner : gates_of(pass, rows.first, time_of(k));
   product.c_row = apart ? width_ : own_distance(pass);
   product.rows = rows.count();
@@ -204,7 +244,7 @@ void RecurrentOperation<S>::forward(const Pass<S>& pass, Rows rows, const Block&
   product.b_step = width_;
   product.c = gates_of(pass, rows.first, 0);
   product.c_group = own_distance(pass);
-  product.c_row = width_;
+  product.c_row = gate_distance_;
   product.groups = rows.count();
   product.rows = step_.steps;
   product.columns = width_;
@@ -269,8 +309,9 @@ void RecurrentOperation<S>::state_gradients(const Pass<S>& pass, Rows rows, std:
   product.a = gates_of(pass, rows.first, t);
   product.a_row = own_distance(pass);
   product.a_step = 1;
-  product.b = this->own_step(pass);
-  product.b_step = units_;
+  product.b = this->own_step(pass) + transposed_at();
+  product.b_step = pass.kernels->panel;
+  product.b_panel = width_ * product.b_step;
   product.c = to;
   product.c_row = units_;
   product.rows = rows.count();
@@ -279,7 +320,7 @@ void RecurrentOperation<S>::state_gradients(const Pass<S>& pass, Rows rows, std:
   pass.kernels->product(product);
   if (!apart) return;
   product.a = cell_of(pass, rows.first, t);
-  product.b += 2 * units_ * units_;
+  product.b += 2 * units_ * product.b_step;
   product.steps = units_;
   product.accumulate = true;
   pass.kernels->product(product);
@@ -333,10 +374,11 @@ void RecurrentOperation<S>::input_gradient(const Pass<S>& pass, Rows rows) const
   Product<S> product;
   product.a = gates_of(pass, rows.first, 0);
   product.a_group = own_distance(pass);
-  product.a_row = width_;
+  product.a_row = gate_distance_;
   product.a_step = 1;
-  product.b = this->own_step(pass) + width_ * units_;
-  product.b_step = step_.inputs;
+  product.b = this->own_step(pass) + input_kernel_at();
+  product.b_step = pass.kernels->panel;
+  product.b_panel = width_ * product.b_step;
   product.c = pass.gradient_of(this->input_, rows.first);
   product.c_group = this->input_.gradient.row;
   product.c_row = step_.inputs;
@@ -363,7 +405,7 @@ void RecurrentOperation<S>::gradient(const Pass<S>& pass, std::size_t task) cons
   product.a_step = step_.inputs;
   product.b = gates_of(pass, 0, 0);
   product.b_segment = own_distance(pass);
-  product.b_step = width_;
+  product.b_step = gate_distance_;
   product.c = pass.gradient + step_.kernel + first * width_;
   product.c_row = width_;
   product.rows = std::min(gradient_task_rows, step_.inputs - first);
@@ -391,7 +433,7 @@ void RecurrentOperation<S>::recurrent_gradient(const Pass<S>& pass, std::size_t 
   product.a_step = units_;
   product.b = gates_of(pass, 0, gate);
   product.b_segment = own_distance(pass);
-  product.b_step = width_;
+  product.b_step = gate_distance_;
   product.c = to;
   product.c_row = width_;
   product.rows = count;
@@ -410,8 +452,8 @@ void RecurrentOperation<S>::recurrent_gradient(const Pass<S>& pass, std::size_t 
 template <class S>
 void RecurrentOperation<S>::bias_gradient(const Pass<S>& pass) const {
   S* to = pass.gradient + *step_.bias;
-  pass.kernels->column_sums(gates_of(pass, 0, 0), own_distance(pass), width_, pass.rows,
-                            step_.steps, width_, to, false);
+  pass.kernels->column_sums(gates_of(pass, 0, 0), own_distance(pass), gate_distance_,
+                            pass.rows, step_.steps, width_, to, false);
   if (step_.cell != Cell::gru) return;
   std::copy_n(to, 2 * units_, to + width_);
   pass.kernels->column_sums(cell_of(pass, 0, 0), own_distance(pass), units_, pass.rows, step_.steps,

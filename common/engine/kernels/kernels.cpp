@@ -17,6 +17,7 @@ template <class S>
 constexpr Kernels<S> table() {
   Kernels<S> kernels{};
   kernels.lanes = lanes<S>;
+  kernels.panel = tile_vectors_max * lanes<S>;
   kernels.product = &multiply<S>;
   kernels.transpose = &transpose<S>;
   kernels.column_sums = &column_sums<S>;

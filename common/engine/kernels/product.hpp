@@ -223,9 +223,13 @@ void multiply_block(const Product<S>& product, const StepBlock& block, const Lef
     std::size_t vectors = tile_vectors_max;
     while (vectors > 1 && column + vectors * lanes < S >> product.columns) vectors /= 2;
     const std::size_t width = vectors * lanes<S>;
-    Panel<S> panel{b + column, product.b_segment, product.b_step, column,
+    constexpr std::size_t whole = tile_vectors_max * lanes<S>;
+    const S* const from = product.b_panel == 0
+                              ? b + column
+                              : b + column / whole * product.b_panel + column % whole;
+    Panel<S> panel{from, product.b_segment, product.b_step, column,
                    smaller(width, product.columns - column)};
-    const bool scattered = product.b_step > width && is_crowded(product.b_step * sizeof(S));
+    const bool scattered = product.b_panel == 0 && product.b_step > width && is_crowded(product.b_step * sizeof(S));
     if (panel.columns < width ||
         (scattered && product.groups * product.rows > rows_worth_packing)) {
       pack_panel(block, panel, width, packed);
