@@ -15,9 +15,7 @@ namespace {
 
 inline constexpr std::size_t steps_in_cache = 256;
 inline constexpr std::size_t rows_worth_packing = 48;
-inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 96;
-// Of gathered steps: an odd number of cache lines.
-inline constexpr std::size_t gathered_step = 112;
+inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 128;
 
 // How far before its use a line of b is asked for, where vectors are as long as lines.
 inline constexpr std::size_t steps_ahead = 16;
@@ -122,11 +120,13 @@ struct Panel {
   std::size_t first, columns;
 };
 
-// Where the block's part of a lies.
+// Where the block's part of a lies. Gathered: [steps, rows of the tile] of each tile, one behind
+// the other.
 template <class S>
 struct Left {
   const S* a;
   std::size_t a_segment, a_step;
+  bool gathered;
 };
 
 template <class S, std::size_t vectors>
@@ -171,12 +171,19 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Lef
   tile.bias = product.bias != nullptr ? bias : nullptr;
   tile.accumulate = product.accumulate || !block.first;
   tile.relu = product.relu && block.last;
-  const std::size_t tiles = (product.rows + tile_rows_max(vectors) - 1) / tile_rows_max(vectors);
+  const std::size_t rows_max = tile_rows_max(left.gathered ? tile_vectors_max : vectors);
+  const std::size_t tiles = (product.rows + rows_max - 1) / rows_max;
   for (std::size_t group = 0; group < product.groups; ++group) {
     for (std::size_t i = 0; i < tiles; ++i) {
       const std::size_t row = product.rows * i / tiles;
       const std::size_t rows = product.rows * (i + 1) / tiles - row;
-      tile.a = left.a + group * product.a_group + row * product.a_row;
+      if (left.gathered) {
+        tile.a = left.a + row * block.segments * block.steps;
+        tile.a_segment = block.steps * rows;
+        tile.a_step = rows;
+      } else {
+        tile.a = left.a + group * product.a_group + row * product.a_row;
+      }
       tile.c = product.c + group * product.c_group + row * product.c_row + panel.first;
       if (cut) {
         multiply_cut_tile<S, vectors>(tile, rows, panel.columns);
@@ -250,20 +257,39 @@ bool is_worth_gathering(const Product<S>& product) {
          product.rows <= gathered_rows_max && product.columns > 2 * tile_vectors_max * lanes<S>;
 }
 
+// A tile's rows of all steps, step by step.
 template <class S>
-void multiply_gathered(const Product<S>& product, const StepBlock& block) {
-  alignas(64) S gathered[steps_in_cache * gathered_step];
-  S* to = gathered;
+void gather_tile(const Product<S>& product, const StepBlock& block, std::size_t row,
+                 std::size_t rows, S* to) {
+  // Vectors may take more than the tile's rows as long as they are rows of a; the next step
+  // overwrites them.
+  const bool vectors = row + (rows + lanes<S> - 1) / lanes<S> * lanes<S> <= product.rows;
   for (std::size_t segment = 0; segment < block.segments; ++segment) {
     const S* from = product.a + (block.first_segment + segment) * product.a_segment +
-                    block.first_step * product.a_step;
+                    block.first_step * product.a_step + row;
     for (std::size_t step = 0; step < block.steps; ++step) {
-      for (std::size_t i = 0; i < product.rows; ++i) to[i] = from[i];
+      if (vectors) {
+        for (std::size_t i = 0; i < rows; i += lanes<S>) store(load(from + i), to + i);
+      } else {
+        for (std::size_t i = 0; i < rows; ++i) to[i] = from[i];
+      }
       from += product.a_step;
-      to += gathered_step;
+      to += rows;
     }
   }
-  multiply_block(product, block, Left<S>{gathered, block.steps * gathered_step, gathered_step});
+}
+
+template <class S>
+void multiply_gathered(const Product<S>& product, const StepBlock& block) {
+  alignas(64) S gathered[steps_in_cache * gathered_rows_max];
+  constexpr std::size_t rows_max = tile_rows_max(tile_vectors_max);
+  const std::size_t tiles = (product.rows + rows_max - 1) / rows_max;
+  for (std::size_t i = 0; i < tiles; ++i) {
+    const std::size_t row = product.rows * i / tiles;
+    gather_tile(product, block, row, product.rows * (i + 1) / tiles - row,
+                gathered + row * block.segments * block.steps);
+  }
+  multiply_block(product, block, Left<S>{gathered, 0, 0, true});
 }
 
 template <class S>
@@ -281,7 +307,7 @@ void multiply(const Product<S>& product) {
         continue;
       }
       const S* a = product.a + segment * product.a_segment + step * product.a_step;
-      multiply_block(product, block, Left<S>{a, product.a_segment, product.a_step});
+      multiply_block(product, block, Left<S>{a, product.a_segment, product.a_step, false});
     }
   }
 }
