@@ -19,7 +19,7 @@ constexpr std::size_t inputs_together = 64;
 // A task of the kernel's gradient has about this many elements; its rows are a multiple of every
 // tile's.
 constexpr std::size_t gradient_task_size = 16'384;
-constexpr std::size_t gradient_task_rows = 84;
+constexpr std::size_t gradient_task_rows = 84, gradient_task_rows_max = 128;
 
 // From so many positions on a row alone keeps a product busy.
 constexpr std::size_t positions_by_row = 24;
@@ -33,7 +33,8 @@ class DenseOperation final : public Operation<S> {
       : step_(step), inputs_count_(step.input.channels), positions_(step.input.positions()) {
     const std::size_t rows =
         gradient_task_size / step.outputs / gradient_task_rows * gradient_task_rows;
-    task_rows_ = std::max(rows, gradient_task_rows);
+    const std::size_t task_rows = positions_ == 1 ? std::max(rows, gradient_task_rows) : gradient_task_rows_max;
+    bands_ = (inputs_count_ + task_rows - 1) / task_rows;
   }
   Layout input_layout(std::size_t) const override { return Layout::tight(step_.input); }
   Layout output_gradient_layout(bool) const override {
@@ -57,7 +58,7 @@ class DenseOperation final : public Operation<S> {
   }
   void prepare(const Pass<S>& pass, std::size_t task) const override;
   std::size_t gradient_tasks(std::size_t) const override {
-    return (inputs_count_ + task_rows_ - 1) / task_rows_ + (step_.weights.bias ? 1 : 0);
+    return bands_ + (step_.weights.bias ? 1 : 0);
   }
   void gradient(const Pass<S>& pass, std::size_t task) const override;
 
@@ -67,7 +68,7 @@ class DenseOperation final : public Operation<S> {
 
   DenseStep step_;
   std::size_t inputs_count_ = 0, positions_ = 1;
-  std::size_t task_rows_ = 0;
+  std::size_t bands_ = 0;
 };
 
 // One position: the rows are the product's. Several: each row is a group of them.
@@ -174,8 +175,8 @@ template <class S>
 void DenseOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
   const S* output_gradient = pass.gradient_of(this->output_, 0);
   const std::size_t output_row = this->output_.gradient.row;
-  const std::size_t first = task * task_rows_;
-  if (first >= inputs_count_) {
+  const std::size_t first = inputs_count_ * task / bands_, last = inputs_count_ * (task + 1) / bands_;
+  if (task == bands_) {
     const bool one = positions_ == 1;
     pass.kernels->column_sums(output_gradient, one ? 0 : output_row,
                               one ? output_row : step_.outputs, one ? 1 : pass.rows,
@@ -193,7 +194,7 @@ void DenseOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
   product.b_step = positions_ == 1 ? output_row : step_.outputs;
   product.c = pass.gradient + step_.weights.kernel + first * step_.outputs;
   product.c_row = step_.outputs;
-  product.rows = std::min(task_rows_, inputs_count_ - first);
+  product.rows = last - first;
   product.columns = step_.outputs;
   product.segments = positions_ == 1 ? 1 : pass.rows;
   product.steps = positions_ == 1 ? pass.rows : positions_;

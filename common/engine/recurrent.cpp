@@ -14,7 +14,8 @@
 namespace entente::engine {
 namespace {
 
-constexpr std::size_t gradient_task_rows = 84;
+// A task of a kernel's gradient has so many of its rows at most.
+constexpr std::size_t gradient_task_rows = 128;
 
 // Between the gates of one step and the next: steps a power of two apart would share few sets of the caches.
 constexpr std::size_t gate_padding = 16;
@@ -66,6 +67,10 @@ class RecurrentOperation final : public Operation<S> {
   }
   static std::size_t bands(std::size_t rows) {
     return (rows + gradient_task_rows - 1) / gradient_task_rows;
+  }
+  // Even ones.
+  static Rows band(std::size_t rows, std::size_t which) {
+    return {rows * which / bands(rows), rows * (which + 1) / bands(rows)};
   }
   // A row's own: gates [steps, width], LSTM's cell and its tanh or GRU's kept part [steps, units],
   // states [steps, units].
@@ -394,10 +399,10 @@ template <class S>
 void RecurrentOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
   if (task >= bands(step_.inputs) + bands(units_)) return bias_gradient(pass);
   if (task >= bands(step_.inputs)) {
-    const std::size_t first = (task - bands(step_.inputs)) * gradient_task_rows;
-    return recurrent_gradient(pass, first, std::min(gradient_task_rows, units_ - first));
+    const Rows rows = band(units_, task - bands(step_.inputs));
+    return recurrent_gradient(pass, rows.first, rows.count());
   }
-  const std::size_t first = task * gradient_task_rows;
+  const auto [first, last] = band(step_.inputs, task);
   Product<S> product;
   product.a = pass.input(this->input_, 0) + first;
   product.a_row = 1;
@@ -408,7 +413,7 @@ void RecurrentOperation<S>::gradient(const Pass<S>& pass, std::size_t task) cons
   product.b_step = gate_distance_;
   product.c = pass.gradient + step_.kernel + first * width_;
   product.c_row = width_;
-  product.rows = std::min(gradient_task_rows, step_.inputs - first);
+  product.rows = last - first;
   product.columns = width_;
   product.segments = pass.rows;
   product.steps = step_.steps;
