@@ -33,7 +33,8 @@ class DenseOperation final : public Operation<S> {
       : step_(step), inputs_count_(step.input.channels), positions_(step.input.positions()) {
     const std::size_t rows =
         gradient_task_size / step.outputs / gradient_task_rows * gradient_task_rows;
-    const std::size_t task_rows = positions_ == 1 ? std::max(rows, gradient_task_rows) : gradient_task_rows_max;
+    const std::size_t task_rows =
+        positions_ == 1 ? std::max(rows, gradient_task_rows) : gradient_task_rows_max;
     bands_ = (inputs_count_ + task_rows - 1) / task_rows;
   }
   Layout input_layout(std::size_t) const override { return Layout::tight(step_.input); }
@@ -175,7 +176,8 @@ template <class S>
 void DenseOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
   const S* output_gradient = pass.gradient_of(this->output_, 0);
   const std::size_t output_row = this->output_.gradient.row;
-  const std::size_t first = inputs_count_ * task / bands_, last = inputs_count_ * (task + 1) / bands_;
+  const std::size_t first = inputs_count_ * task / bands_,
+                    last = inputs_count_ * (task + 1) / bands_;
   if (task == bands_) {
     const bool one = positions_ == 1;
     pass.kernels->column_sums(output_gradient, one ? 0 : output_row,

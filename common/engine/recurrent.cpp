@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "common/engine/operation.hpp"
+#include "common/engine/packing.hpp"
 
 namespace entente::engine {
 namespace {
@@ -17,7 +18,8 @@ namespace {
 // A task of a kernel's gradient has so many of its rows at most.
 constexpr std::size_t gradient_task_rows = 128;
 
-// Between the gates of one step and the next: steps a power of two apart would share few sets of the caches.
+// Between the gates of one step and the next: steps a power of two apart would share few sets of
+// the caches.
 constexpr std::size_t gate_padding = 16;
 
 template <class S>
@@ -46,11 +48,11 @@ class RecurrentOperation final : public Operation<S> {
     return states_at() + (owns_states_ ? step_.steps * units_ : 0);
   }
   std::size_t step_scratch(std::size_t) const override {
-    return input_kernel_at() +
+    return transposed_input_at() +
            (this->input_.wants_gradient ? packed_size(width_, step_.inputs) : 0);
   }
   std::size_t prepare_tasks(std::size_t) const override {
-    return this->input_.wants_gradient ? 3 : 2;
+    return this->input_.wants_gradient ? 4 : 3;
   }
   void prepare(const Pass<S>& pass, std::size_t task) const override;
   void forward(const Pass<S>& pass, Rows rows, const Block& block) const override;
@@ -111,16 +113,11 @@ class RecurrentOperation final : public Operation<S> {
   const S* recurrent_bias(const Pass<S>& pass) const {
     return step_.bias && step_.cell == Cell::gru ? pass.parameters + *step_.bias + width_ : nullptr;
   }
-  // This training step's own: the recurrent kernel, it transposed, the input's kernel transposed;
-  // all packed.
-  static std::size_t packed_size(std::size_t steps, std::size_t columns) {
-    return steps * ((columns + panel_columns_max - 1) / panel_columns_max * panel_columns_max);
-  }
+  // This training step's own, packed: the recurrent kernel, it transposed, the input's kernel, it
+  // transposed.
   std::size_t transposed_at() const { return packed_size(units_, width_); }
-  std::size_t input_kernel_at() const {
-    return transposed_at() + packed_size(width_, units_);
-  }
-  void pack_transposed(const Pass<S>& pass, const S* kernel, std::size_t columns, S* to) const;
+  std::size_t input_at() const { return transposed_at() + packed_size(width_, units_); }
+  std::size_t transposed_input_at() const { return input_at() + packed_size(step_.inputs, width_); }
   void add_states(const Pass<S>& pass, Rows rows, std::size_t k, S* inner) const;
   void step_forward(const Pass<S>& pass, Rows rows, std::size_t k, S* scratch) const;
   void write_outputs(const Pass<S>& pass, Rows rows) const;
@@ -138,32 +135,15 @@ class RecurrentOperation final : public Operation<S> {
 
 template <class S>
 void RecurrentOperation<S>::prepare(const Pass<S>& pass, std::size_t task) const {
+  const Kernels<S>& kernels = *pass.kernels;
   const S* recurrent = pass.parameters + step_.recurrent_kernel;
+  const S* input = pass.parameters + step_.kernel;
   S* to = this->own_step(pass);
-  const std::size_t panel = pass.kernels->panel;
-  if (task == 0) {
-    for (std::size_t unit = 0; unit < units_; ++unit) {
-      for (std::size_t first = 0; first < width_; first += panel) {
-        std::copy_n(recurrent + unit * width_ + first, std::min(panel, width_ - first),
-                    to + first * units_ + unit * panel);
-      }
-    }
-  } else if (task == 1) {
-    pack_transposed(pass, recurrent, units_, to + transposed_at());
-  } else {
-    pack_transposed(pass, pass.parameters + step_.kernel, step_.inputs, to + input_kernel_at());
-  }
-}
-
-// Of `kernel` [columns, width].
-template <class S>
-void RecurrentOperation<S>::pack_transposed(const Pass<S>& pass, const S* kernel,
-                                            std::size_t columns, S* to) const {
-  const std::size_t panel = pass.kernels->panel;
-  for (std::size_t first = 0; first < columns; first += panel) {
-    pass.kernels->transpose(kernel + first * width_, width_, to + first * width_, panel,
-                            std::min(panel, columns - first), width_);
-  }
+  if (task == 0) pack(kernels, recurrent, units_, width_, 0, width_, to);
+  if (task == 1) pack_transposed(kernels, recurrent, width_, 0, units_, to + transposed_at());
+  if (task == 2) pack(kernels, input, step_.inputs, width_, 0, width_, to + input_at());
+  if (task == 3)
+    pack_transposed(kernels, input, width_, 0, step_.inputs, to + transposed_input_at());
 }
 
 // The state before round k times the recurrent kernel: added to the gates, or (GRU) into `inner`
@@ -187,10 +167,8 @@ void RecurrentOperation<S>::add_states(const Pass<S>& pass, Rows rows, std::size
   product.a = state_of(pass, rows.first, time_of(k - 1));
   product.a_row = state_distance(pass);
   product.a_step = 1;
-  if (pass.purpose == Purpose::training) {
-    product.b = this->own_step(pass);
-    product.b_step = pass.kernels->panel;
-    product.b_panel = units_ * product.b_step;
+  if (pass.training) {
+    take_packed(product, *pass.kernels, this->own_step(pass), units_);
   } else {
     product.b = pass.parameters + step_.recurrent_kernel;
     product.b_step = width_;
@@ -245,8 +223,12 @@ void RecurrentOperation<S>::forward(const Pass<S>& pass, Rows rows, const Block&
   product.a_group = this->input_.activation.row;
   product.a_row = step_.inputs;
   product.a_step = 1;
-  product.b = pass.parameters + step_.kernel;
-  product.b_step = width_;
+  if (pass.training) {
+    take_packed(product, *pass.kernels, this->own_step(pass) + input_at(), step_.inputs);
+  } else {
+    product.b = pass.parameters + step_.kernel;
+    product.b_step = width_;
+  }
   product.c = gates_of(pass, rows.first, 0);
   product.c_group = own_distance(pass);
   product.c_row = gate_distance_;
@@ -314,9 +296,7 @@ void RecurrentOperation<S>::state_gradients(const Pass<S>& pass, Rows rows, std:
   product.a = gates_of(pass, rows.first, t);
   product.a_row = own_distance(pass);
   product.a_step = 1;
-  product.b = this->own_step(pass) + transposed_at();
-  product.b_step = pass.kernels->panel;
-  product.b_panel = width_ * product.b_step;
+  take_packed(product, *pass.kernels, this->own_step(pass) + transposed_at(), width_);
   product.c = to;
   product.c_row = units_;
   product.rows = rows.count();
@@ -381,9 +361,7 @@ void RecurrentOperation<S>::input_gradient(const Pass<S>& pass, Rows rows) const
   product.a_group = own_distance(pass);
   product.a_row = gate_distance_;
   product.a_step = 1;
-  product.b = this->own_step(pass) + input_kernel_at();
-  product.b_step = pass.kernels->panel;
-  product.b_panel = width_ * product.b_step;
+  take_packed(product, *pass.kernels, this->own_step(pass) + transposed_input_at(), width_);
   product.c = pass.gradient_of(this->input_, rows.first);
   product.c_group = this->input_.gradient.row;
   product.c_row = step_.inputs;
@@ -457,8 +435,8 @@ void RecurrentOperation<S>::recurrent_gradient(const Pass<S>& pass, std::size_t 
 template <class S>
 void RecurrentOperation<S>::bias_gradient(const Pass<S>& pass) const {
   S* to = pass.gradient + *step_.bias;
-  pass.kernels->column_sums(gates_of(pass, 0, 0), own_distance(pass), gate_distance_,
-                            pass.rows, step_.steps, width_, to, false);
+  pass.kernels->column_sums(gates_of(pass, 0, 0), own_distance(pass), gate_distance_, pass.rows,
+                            step_.steps, width_, to, false);
   if (step_.cell != Cell::gru) return;
   std::copy_n(to, 2 * units_, to + width_);
   pass.kernels->column_sums(cell_of(pass, 0, 0), own_distance(pass), units_, pass.rows, step_.steps,

@@ -15,6 +15,7 @@ namespace {
 
 inline constexpr std::size_t steps_in_cache = 256;
 inline constexpr std::size_t rows_worth_packing = 48;
+inline constexpr std::size_t rows_in_cache = 256;
 inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 128;
 
 // How far before its use a line of b is asked for, where vectors are as long as lines.
@@ -231,12 +232,12 @@ void multiply_block(const Product<S>& product, const StepBlock& block, const Lef
     while (vectors > 1 && column + vectors * lanes < S >> product.columns) vectors /= 2;
     const std::size_t width = vectors * lanes<S>;
     constexpr std::size_t whole = tile_vectors_max * lanes<S>;
-    const S* const from = product.b_panel == 0
-                              ? b + column
-                              : b + column / whole * product.b_panel + column % whole;
+    const S* const from =
+        product.b_panel == 0 ? b + column : b + column / whole * product.b_panel + column % whole;
     Panel<S> panel{from, product.b_segment, product.b_step, column,
                    smaller(width, product.columns - column)};
-    const bool scattered = product.b_panel == 0 && product.b_step > width && is_crowded(product.b_step * sizeof(S));
+    const bool scattered =
+        product.b_panel == 0 && product.b_step > width && is_crowded(product.b_step * sizeof(S));
     if (panel.columns < width ||
         (scattered && product.groups * product.rows > rows_worth_packing)) {
       pack_panel(block, panel, width, packed);
@@ -293,7 +294,7 @@ void multiply_gathered(const Product<S>& product, const StepBlock& block) {
 }
 
 template <class S>
-void multiply(const Product<S>& product) {
+void multiply_rows(const Product<S>& product) {
   const bool gathers = is_worth_gathering(product);
   const std::size_t together = product.steps < steps_in_cache ? steps_in_cache / product.steps : 1;
   for (std::size_t segment = 0; segment < product.segments; segment += together) {
@@ -308,6 +309,26 @@ void multiply(const Product<S>& product) {
       }
       const S* a = product.a + segment * product.a_segment + step * product.a_step;
       multiply_block(product, block, Left<S>{a, product.a_segment, product.a_step, false});
+    }
+  }
+}
+
+// Of a packed b, which costs nothing to read again, for as many of a's rows as the second-level
+// cache holds.
+template <class S>
+void multiply(const Product<S>& product) {
+  const std::size_t groups = product.b_panel == 0 || product.rows > rows_in_cache
+                                 ? product.groups
+                                 : rows_in_cache / product.rows;
+  const std::size_t rows = product.b_panel == 0 ? product.rows : rows_in_cache;
+  for (std::size_t group = 0; group < product.groups; group += groups) {
+    for (std::size_t row = 0; row < product.rows; row += rows) {
+      Product<S> part = product;
+      part.a += group * product.a_group + row * product.a_row;
+      part.c += group * product.c_group + row * product.c_row;
+      part.groups = smaller(groups, product.groups - group);
+      part.rows = smaller(rows, product.rows - row);
+      multiply_rows(part);
     }
   }
 }
