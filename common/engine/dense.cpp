@@ -16,10 +16,11 @@ namespace {
 // rows of a block, this many of W's rows at a time.
 constexpr std::size_t inputs_together = 64;
 
-// A task of the kernel's gradient has about this many elements; its rows are a multiple of every
-// tile's.
+// A task of the kernel's gradient. One position: about so many elements, in rows that are a
+// multiple of every tile's. Several: even bands of so many rows at most, which then share what is
+// copied of dy.
 constexpr std::size_t gradient_task_size = 16'384;
-constexpr std::size_t gradient_task_rows = 84, gradient_task_rows_max = 128;
+constexpr std::size_t tiles_rows = 84, by_position_rows = 128;
 
 // From so many positions on a row alone keeps a product busy.
 constexpr std::size_t positions_by_row = 24;
@@ -31,11 +32,9 @@ class DenseOperation final : public Operation<S> {
  public:
   explicit DenseOperation(const DenseStep& step)
       : step_(step), inputs_count_(step.input.channels), positions_(step.input.positions()) {
-    const std::size_t rows =
-        gradient_task_size / step.outputs / gradient_task_rows * gradient_task_rows;
-    const std::size_t task_rows =
-        positions_ == 1 ? std::max(rows, gradient_task_rows) : gradient_task_rows_max;
-    bands_ = (inputs_count_ + task_rows - 1) / task_rows;
+    const std::size_t rows = gradient_task_size / step.outputs / tiles_rows * tiles_rows;
+    const std::size_t bands = (inputs_count_ + by_position_rows - 1) / by_position_rows;
+    task_rows_ = positions_ == 1 ? std::max(rows, tiles_rows) : (inputs_count_ + bands - 1) / bands;
   }
   Layout input_layout(std::size_t) const override { return Layout::tight(step_.input); }
   Layout output_gradient_layout(bool) const override {
@@ -59,7 +58,7 @@ class DenseOperation final : public Operation<S> {
   }
   void prepare(const Pass<S>& pass, std::size_t task) const override;
   std::size_t gradient_tasks(std::size_t) const override {
-    return bands_ + (step_.weights.bias ? 1 : 0);
+    return (inputs_count_ + task_rows_ - 1) / task_rows_ + (step_.weights.bias ? 1 : 0);
   }
   void gradient(const Pass<S>& pass, std::size_t task) const override;
 
@@ -69,7 +68,7 @@ class DenseOperation final : public Operation<S> {
 
   DenseStep step_;
   std::size_t inputs_count_ = 0, positions_ = 1;
-  std::size_t bands_ = 0;
+  std::size_t task_rows_ = 0;
 };
 
 // One position: the rows are the product's. Several: each row is a group of them.
@@ -176,9 +175,8 @@ template <class S>
 void DenseOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
   const S* output_gradient = pass.gradient_of(this->output_, 0);
   const std::size_t output_row = this->output_.gradient.row;
-  const std::size_t first = inputs_count_ * task / bands_,
-                    last = inputs_count_ * (task + 1) / bands_;
-  if (task == bands_) {
+  const std::size_t first = task * task_rows_;
+  if (first >= inputs_count_) {
     const bool one = positions_ == 1;
     pass.kernels->column_sums(output_gradient, one ? 0 : output_row,
                               one ? output_row : step_.outputs, one ? 1 : pass.rows,
@@ -196,7 +194,7 @@ void DenseOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
   product.b_step = positions_ == 1 ? output_row : step_.outputs;
   product.c = pass.gradient + step_.weights.kernel + first * step_.outputs;
   product.c_row = step_.outputs;
-  product.rows = last - first;
+  product.rows = std::min(task_rows_, inputs_count_ - first);
   product.columns = step_.outputs;
   product.segments = positions_ == 1 ? 1 : pass.rows;
   product.steps = positions_ == 1 ? pass.rows : positions_;
