@@ -31,8 +31,8 @@ struct Product {
   std::size_t a_group = 0, a_row = 0, a_segment = 0, a_step = 0;
   const S* b = nullptr;
   std::size_t b_segment = 0, b_step = 0;  // [columns] is contiguous
-  std::size_t b_panel =
-      0;  // not 0: b is packed, one panel of columns behind the other (see Kernels)
+  // Not 0: b is packed, one panel of columns so far behind the other (see Kernels::panel).
+  std::size_t b_panel = 0;
   S* c = nullptr;
   std::size_t c_group = 0, c_row = 0;  // [columns] is contiguous
   std::size_t groups = 1, rows = 0, columns = 0, segments = 1, steps = 0;

@@ -313,14 +313,13 @@ void multiply_rows(const Product<S>& product) {
   }
 }
 
-// Of a packed b, which costs nothing to read again, for as many of a's rows as the second-level
-// cache holds.
+// A packed b costs nothing to read again: it meets as many of a's rows at a time as the
+// second-level cache holds.
 template <class S>
 void multiply(const Product<S>& product) {
-  const std::size_t groups = product.b_panel == 0 || product.rows > rows_in_cache
-                                 ? product.groups
-                                 : rows_in_cache / product.rows;
-  const std::size_t rows = product.b_panel == 0 ? product.rows : rows_in_cache;
+  if (product.b_panel == 0) return multiply_rows(product);
+  const std::size_t rows = smaller(product.rows, rows_in_cache);
+  const std::size_t groups = rows == 0 ? 1 : rows_in_cache / rows;
   for (std::size_t group = 0; group < product.groups; group += groups) {
     for (std::size_t row = 0; row < product.rows; row += rows) {
       Product<S> part = product;

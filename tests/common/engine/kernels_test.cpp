@@ -10,6 +10,7 @@
 #include <limits>
 
 #include "common/engine/isa.hpp"
+#include "common/engine/packing.hpp"
 #include "tests/common/engine/networks.hpp"
 
 namespace entente::engine {
@@ -119,6 +120,53 @@ BOOST_AUTO_TEST_CASE(a_product_of_any_shape_is_what_a_plain_loop_gives) {
 BOOST_AUTO_TEST_CASE(a_product_in_float64_is_what_a_plain_loop_gives) {
   for (const ProductCase& shape : product_cases) {
     BOOST_TEST(worst_difference(kernels_of<double>(Isa::generic), shape) < 2e-15);
+  }
+}
+
+// Packed from b or from b', for fewer and more rows than are worked on together.
+BOOST_AUTO_TEST_CASE(a_product_of_a_packed_b_has_the_bits_of_one_that_reads_b_as_it_lies) {
+  struct Shape {
+    std::size_t groups, rows, columns, steps;
+  };
+  for (const Isa isa : supported_isas()) {
+    const Kernels<float>& kernels = kernels_of<float>(isa);
+    for (const auto& [groups, rows, columns, steps] :
+         {Shape{1, 16, 512, 128}, Shape{5, 80, 100, 300}, Shape{1, 600, 70, 17},
+          Shape{2, 300, 9, 3}, Shape{3, 1, 1, 1}}) {
+      const auto a = random_values<float>(groups * rows * steps, 1);
+      const auto b = random_values<float>(steps * columns, 2);
+      std::vector<float> transposed(b.size()), packed(packed_size(steps, columns));
+      auto once_more = packed;
+      kernels.transpose(b.data(), columns, transposed.data(), steps, steps, columns);
+      for (std::size_t first = 0; first < columns; first += panel_columns_max) {
+        const std::size_t last = std::min(first + panel_columns_max, columns);
+        pack(kernels, b.data(), steps, columns, first, last, packed.data());
+        pack_transposed(kernels, transposed.data(), steps, first, last, once_more.data());
+      }
+      BOOST_TEST((packed == once_more));
+
+      std::vector<float> expected(groups * rows * columns), c(expected.size());
+      Product<float> product;
+      product.a = a.data();
+      product.a_group = rows * steps;
+      product.a_row = steps;
+      product.a_step = 1;
+      product.b = b.data();
+      product.b_step = columns;
+      product.c = expected.data();
+      product.c_group = rows * columns;
+      product.c_row = columns;
+      product.groups = groups;
+      product.rows = rows;
+      product.columns = columns;
+      product.steps = steps;
+      kernels.product(product);
+      take_packed(product, kernels, packed.data(), steps);
+      product.c = c.data();
+      kernels.product(product);
+      BOOST_TEST((c == expected), to_string(isa) << ": " << groups << " x " << rows << " x "
+                                                 << columns << " over " << steps);
+    }
   }
 }
 
