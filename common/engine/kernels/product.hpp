@@ -15,6 +15,9 @@ namespace {
 
 inline constexpr std::size_t steps_in_cache = 256;
 inline constexpr std::size_t rows_worth_packing = 48;
+// Of a large b that few rows meet: so that what is asked for ahead stays in the cache until then.
+inline constexpr std::size_t steps_of_few_rows = 32;
+inline constexpr std::size_t large_line = 1024;
 inline constexpr std::size_t rows_in_cache = 256;
 inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 128;
 
@@ -38,11 +41,12 @@ struct Tile {
   S* c;
   std::size_t c_row;
   std::size_t segments, steps;
+  const S* ahead;  // memory to ask for meanwhile, or none
   const S* bias;
   bool accumulate, relu;
 };
 
-template <class S, std::size_t rows, std::size_t vectors>
+template <class S, std::size_t rows, std::size_t vectors, bool asks>
 void multiply_tile(const Tile<S>& tile) {
   Vector<S> sums[rows][vectors];
 #pragma GCC unroll 16
@@ -58,12 +62,20 @@ void multiply_tile(const Tile<S>& tile) {
       }
     }
   }
+  // As much as a step reads of b.
+  constexpr std::size_t line = 64 / sizeof(S);
+  constexpr std::size_t lines = vectors * lanes<S> < line ? 1 : vectors * lanes<S> / line;
   const std::size_t a_row = tile.a_row;
+  const S* ahead = tile.ahead;
   for (std::size_t segment = 0; segment < tile.segments; ++segment) {
     const S* a = tile.a + segment * tile.a_segment;
     const S* b = tile.b + segment * tile.b_segment;
     for (std::size_t step = 0; step < tile.steps; ++step) {
       Vector<S> right[vectors];
+      if constexpr (asks) {
+        for (std::size_t j = 0; j < lines; ++j) __builtin_prefetch(ahead + j * line);
+        ahead += lines * line;
+      }
 #pragma GCC unroll 4
       for (std::size_t j = 0; j < vectors; ++j) {
         right[j] = load(b + j * lanes<S>);
@@ -96,11 +108,12 @@ using TileFunction = void (*)(const Tile<S>&);
 // multiply_tile for 1 .. tile_rows_max(vectors) rows.
 template <class S, std::size_t vectors>
 struct TileFunctions {
-  TileFunction<S> of_rows[tile_rows_max(vectors) + 1] = {};
+  TileFunction<S> of_rows[tile_rows_max(vectors) + 1] = {}, asking[tile_rows_max(vectors) + 1] = {};
   constexpr TileFunctions() { fill<1>(); }
   template <std::size_t rows>
   constexpr void fill() {
-    of_rows[rows] = &multiply_tile<S, rows, vectors>;
+    of_rows[rows] = &multiply_tile<S, rows, vectors, false>;
+    asking[rows] = &multiply_tile<S, rows, vectors, true>;
     if constexpr (rows < tile_rows_max(vectors)) fill<rows + 1>();
   }
 };
@@ -119,6 +132,7 @@ struct Panel {
   const S* b;
   std::size_t b_segment, b_step;
   std::size_t first, columns;
+  const S* ahead = nullptr;  // memory to ask for meanwhile
 };
 
 // Where the block's part of a lies. Gathered: [steps, rows of the tile] of each tile, one behind
@@ -172,12 +186,18 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Lef
   tile.bias = product.bias != nullptr ? bias : nullptr;
   tile.accumulate = product.accumulate || !block.first;
   tile.relu = product.relu && block.last;
+  // a is read once, from end to end.
+  const bool a_streams = product.columns <= width && product.groups * product.segments == 1 &&
+                         left.a_step == 1 && product.a_row == product.steps &&
+                         product.steps >= steps_in_cache;
   const std::size_t rows_max = tile_rows_max(left.gathered ? tile_vectors_max : vectors);
   const std::size_t tiles = (product.rows + rows_max - 1) / rows_max;
   for (std::size_t group = 0; group < product.groups; ++group) {
     for (std::size_t i = 0; i < tiles; ++i) {
       const std::size_t row = product.rows * i / tiles;
       const std::size_t rows = product.rows * (i + 1) / tiles - row;
+      tile.ahead = group + i == 0 ? panel.ahead : nullptr;
+      if (a_streams) tile.ahead = left.a + (row + rows) * product.a_row;
       if (left.gathered) {
         tile.a = left.a + row * block.segments * block.steps;
         tile.a_segment = block.steps * rows;
@@ -189,7 +209,8 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Lef
       if (cut) {
         multiply_cut_tile<S, vectors>(tile, rows, panel.columns);
       } else {
-        tile_functions<S, vectors>.of_rows[rows](tile);
+        const auto& functions = tile_functions<S, vectors>;
+        (tile.ahead != nullptr ? functions.asking : functions.of_rows)[rows](tile);
       }
     }
   }
@@ -221,12 +242,23 @@ inline bool is_crowded(std::size_t bytes) {
   return bytes % 256 == 0 || bytes >= 2048;
 }
 
+// Whether b is read but once, its lines are long, and there are many: weights of a wide layer.
+template <class S>
+bool is_large_for_few_rows(const Product<S>& product) {
+  return product.b_panel == 0 && product.groups * product.rows <= rows_worth_packing &&
+         product.columns * sizeof(S) >= large_line && product.steps > steps_in_cache;
+}
+
 template <class S>
 void multiply_block(const Product<S>& product, const StepBlock& block, const Left<S>& left) {
   static_assert(tile_vectors_max * lanes<S> <= panel_columns_max);
   alignas(64) S packed[steps_in_cache * panel_columns_max];
   const S* b =
       product.b + block.first_segment * product.b_segment + block.first_step * product.b_step;
+  // b lies without gaps: the next block of steps is the memory behind this one, a share of it for
+  // each panel.
+  const bool streams = product.columns == product.b_step && is_large_for_few_rows(product) &&
+                       block.first_step + 2 * block.steps <= product.steps;
   for (std::size_t column = 0; column < product.columns;) {
     std::size_t vectors = tile_vectors_max;
     while (vectors > 1 && column + vectors * lanes < S >> product.columns) vectors /= 2;
@@ -236,6 +268,7 @@ void multiply_block(const Product<S>& product, const StepBlock& block, const Lef
         product.b_panel == 0 ? b + column : b + column / whole * product.b_panel + column % whole;
     Panel<S> panel{from, product.b_segment, product.b_step, column,
                    smaller(width, product.columns - column)};
+    if (streams) panel.ahead = b + block.steps * product.b_step + column * block.steps;
     const bool scattered =
         product.b_panel == 0 && product.b_step > width && is_crowded(product.b_step * sizeof(S));
     if (panel.columns < width ||
@@ -296,11 +329,12 @@ void multiply_gathered(const Product<S>& product, const StepBlock& block) {
 template <class S>
 void multiply_rows(const Product<S>& product) {
   const bool gathers = is_worth_gathering(product);
-  const std::size_t together = product.steps < steps_in_cache ? steps_in_cache / product.steps : 1;
+  const std::size_t steps_max = is_large_for_few_rows(product) ? steps_of_few_rows : steps_in_cache;
+  const std::size_t together = product.steps < steps_max ? steps_max / product.steps : 1;
   for (std::size_t segment = 0; segment < product.segments; segment += together) {
-    for (std::size_t step = 0; step < product.steps; step += steps_in_cache) {
+    for (std::size_t step = 0; step < product.steps; step += steps_max) {
       const std::size_t segments = smaller(together, product.segments - segment);
-      const std::size_t steps = smaller(steps_in_cache, product.steps - step);
+      const std::size_t steps = smaller(steps_max, product.steps - step);
       const bool last = segment + segments == product.segments && step + steps == product.steps;
       const StepBlock block{segment, segments, step, steps, segment == 0 && step == 0, last};
       if (gathers) {
