@@ -94,11 +94,14 @@ const std::vector<ProductCase> product_cases = [] {
   // a's ways.
   for (const bool across : {false, true}) {
     for (const bool crowded : {false, true}) {
-      for (const std::size_t rows : {3U, 84U, 96U, 230U})
+      for (const std::size_t rows : {3U, 84U, 96U, 128U, 230U})
         cases.push_back({1, rows, 590, 2, 140, rows == 84, rows != 84, true, across, crowded});
       cases.push_back({5, 41, 300, 1, 70, true, false, false, false, crowded});
     }
   }
+  // Few rows and a large b that lies without gaps.
+  cases.push_back({1, 5, 512, 1, 700, false, true, true, false, true});
+  cases.push_back({2, 13, 256, 2, 300, true, false, false, false, true});
   return cases;
 }();
 
