@@ -6,6 +6,7 @@
 // lies, for those of several from W', which is made once a step.
 #include <algorithm>
 
+#include "common/engine/kernel_tasks.hpp"
 #include "common/engine/lines.hpp"
 #include "common/engine/operation.hpp"
 
@@ -16,11 +17,10 @@ namespace {
 // rows of a block, this many of W's rows at a time.
 constexpr std::size_t inputs_together = 64;
 
-// A task of the kernel's gradient. One position: about so many elements, in rows that are a
-// multiple of every tile's. Several: even bands of so many rows at most, which then share what is
-// copied of dy.
+// A task of the kernel's gradient for rows of one position: about so many elements, in rows that
+// are a multiple of every tile's.
 constexpr std::size_t gradient_task_size = 16'384;
-constexpr std::size_t tiles_rows = 84, by_position_rows = 128;
+constexpr std::size_t tiles_rows = 84;
 
 // From so many positions on a row alone keeps a product busy.
 constexpr std::size_t positions_by_row = 24;
@@ -33,8 +33,7 @@ class DenseOperation final : public Operation<S> {
   explicit DenseOperation(const DenseStep& step)
       : step_(step), inputs_count_(step.input.channels), positions_(step.input.positions()) {
     const std::size_t rows = gradient_task_size / step.outputs / tiles_rows * tiles_rows;
-    const std::size_t bands = (inputs_count_ + by_position_rows - 1) / by_position_rows;
-    task_rows_ = positions_ == 1 ? std::max(rows, tiles_rows) : (inputs_count_ + bands - 1) / bands;
+    task_rows_ = std::max(rows, tiles_rows);
   }
   Layout input_layout(std::size_t) const override { return Layout::tight(step_.input); }
   Layout output_gradient_layout(bool) const override {
@@ -58,13 +57,23 @@ class DenseOperation final : public Operation<S> {
   }
   void prepare(const Pass<S>& pass, std::size_t task) const override;
   std::size_t gradient_tasks(std::size_t) const override {
-    return (inputs_count_ + task_rows_ - 1) / task_rows_ + (step_.weights.bias ? 1 : 0);
+    return kernel_task_count() + (step_.weights.bias ? 1 : 0);
   }
   void gradient(const Pass<S>& pass, std::size_t task) const override;
 
  private:
   void input_gradient(const Pass<S>& pass, Rows rows, S* transposed) const;
   void input_gradient_by_position(const Pass<S>& pass, Rows rows) const;
+  KernelTasks tasks_by_position() const { return {inputs_count_, step_.outputs, 2}; }
+  std::size_t kernel_task_count() const {
+    return positions_ == 1 ? (inputs_count_ + task_rows_ - 1) / task_rows_
+                           : tasks_by_position().count();
+  }
+  KernelTasks::Part kernel_part(std::size_t task) const {
+    if (positions_ != 1) return tasks_by_position().part(task);
+    const std::size_t first = task * task_rows_;
+    return {first, std::min(task_rows_, inputs_count_ - first), 0, step_.outputs};
+  }
 
   DenseStep step_;
   std::size_t inputs_count_ = 0, positions_ = 1;
@@ -170,13 +179,12 @@ void DenseOperation<S>::input_gradient(const Pass<S>& pass, Rows rows, S* transp
   }
 }
 
-// dW = x' dy, a band of W's rows for each task; db = sum of dy, the last task.
+// dW = x' dy, a part of W for each task; db = sum of dy, the last task.
 template <class S>
 void DenseOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
   const S* output_gradient = pass.gradient_of(this->output_, 0);
   const std::size_t output_row = this->output_.gradient.row;
-  const std::size_t first = task * task_rows_;
-  if (first >= inputs_count_) {
+  if (task >= kernel_task_count()) {
     const bool one = positions_ == 1;
     pass.kernels->column_sums(output_gradient, one ? 0 : output_row,
                               one ? output_row : step_.outputs, one ? 1 : pass.rows,
@@ -184,18 +192,19 @@ void DenseOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
                               pass.gradient + *step_.weights.bias, false);
     return;
   }
+  const auto [first_row, rows, first_column, columns] = kernel_part(task);
   Product<S> product;
-  product.a = pass.input(this->input_, 0) + first;
+  product.a = pass.input(this->input_, 0) + first_row;
   product.a_row = 1;
   product.a_segment = this->input_.activation.row;
   product.a_step = positions_ == 1 ? this->input_.activation.row : inputs_count_;
-  product.b = output_gradient;
+  product.b = output_gradient + first_column;
   product.b_segment = output_row;
   product.b_step = positions_ == 1 ? output_row : step_.outputs;
-  product.c = pass.gradient + step_.weights.kernel + first * step_.outputs;
+  product.c = pass.gradient + step_.weights.kernel + first_row * step_.outputs + first_column;
   product.c_row = step_.outputs;
-  product.rows = std::min(task_rows_, inputs_count_ - first);
-  product.columns = step_.outputs;
+  product.rows = rows;
+  product.columns = columns;
   product.segments = positions_ == 1 ? 1 : pass.rows;
   product.steps = positions_ == 1 ? pass.rows : positions_;
   pass.kernels->product(product);

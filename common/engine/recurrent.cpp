@@ -9,14 +9,12 @@
 // at the step of the input that it belongs to, whichever way the loop goes.
 #include <algorithm>
 
+#include "common/engine/kernel_tasks.hpp"
 #include "common/engine/operation.hpp"
 #include "common/engine/packing.hpp"
 
 namespace entente::engine {
 namespace {
-
-// A task of a kernel's gradient has so many of its rows at most.
-constexpr std::size_t gradient_task_rows = 128;
 
 // Between the gates of one step and the next: steps a power of two apart would share few sets of
 // the caches.
@@ -58,7 +56,8 @@ class RecurrentOperation final : public Operation<S> {
   void forward(const Pass<S>& pass, Rows rows, const Block& block) const override;
   void backward(const Pass<S>& pass, Rows rows, const Block& block) const override;
   std::size_t gradient_tasks(std::size_t) const override {
-    return bands(step_.inputs) + bands(units_) + (step_.bias ? 1 : 0);
+    return kernel_tasks().count() + recurrent_tasks().count() + candidate_tasks().count() +
+           (step_.bias ? 1 : 0);
   }
   void gradient(const Pass<S>& pass, std::size_t task) const override;
 
@@ -67,13 +66,11 @@ class RecurrentOperation final : public Operation<S> {
   std::size_t gates() const {
     return step_.cell == Cell::simple ? 1 : (step_.cell == Cell::lstm ? 4 : 3);
   }
-  static std::size_t bands(std::size_t rows) {
-    return (rows + gradient_task_rows - 1) / gradient_task_rows;
-  }
-  // Even ones.
-  static Rows band(std::size_t rows, std::size_t which) {
-    return {rows * which / bands(rows), rows * (which + 1) / bands(rows)};
-  }
+  // GRU's candidate multiplies the state by its own columns of the recurrent kernel, after a gate.
+  std::size_t joint_columns() const { return step_.cell == Cell::gru ? 2 * units_ : width_; }
+  KernelTasks kernel_tasks() const { return {step_.inputs, width_, 1}; }
+  KernelTasks recurrent_tasks() const { return {units_, joint_columns(), 1}; }
+  KernelTasks candidate_tasks() const { return {units_, width_ - joint_columns(), 0}; }
   // A row's own: gates [steps, width], LSTM's cell and its tanh or GRU's kept part [steps, units],
   // states [steps, units].
   std::size_t cells_at() const { return step_.steps * gate_distance_; }
@@ -125,7 +122,8 @@ class RecurrentOperation final : public Operation<S> {
                      const S* state_gradient, S* cell_gradient) const;
   void state_gradients(const Pass<S>& pass, Rows rows, std::size_t t, S* to) const;
   void input_gradient(const Pass<S>& pass, Rows rows) const;
-  void recurrent_gradient(const Pass<S>& pass, std::size_t first, std::size_t count) const;
+  void kernel_gradient(const Pass<S>& pass, const KernelTasks::Part& part) const;
+  void recurrent_gradient(const Pass<S>& pass, const KernelTasks::Part& part, bool candidate) const;
   void bias_gradient(const Pass<S>& pass) const;
 
   RecurrentStep step_;
@@ -372,27 +370,34 @@ void RecurrentOperation<S>::input_gradient(const Pass<S>& pass, Rows rows) const
   pass.kernels->product(product);
 }
 
-// Bands of the kernel's rows, then of the recurrent kernel's, then the bias.
+// Parts of the kernel, then of the recurrent kernel, then the bias.
 template <class S>
 void RecurrentOperation<S>::gradient(const Pass<S>& pass, std::size_t task) const {
-  if (task >= bands(step_.inputs) + bands(units_)) return bias_gradient(pass);
-  if (task >= bands(step_.inputs)) {
-    const Rows rows = band(units_, task - bands(step_.inputs));
-    return recurrent_gradient(pass, rows.first, rows.count());
-  }
-  const auto [first, last] = band(step_.inputs, task);
+  if (task < kernel_tasks().count()) return kernel_gradient(pass, kernel_tasks().part(task));
+  task -= kernel_tasks().count();
+  if (task < recurrent_tasks().count())
+    return recurrent_gradient(pass, recurrent_tasks().part(task), false);
+  task -= recurrent_tasks().count();
+  if (task < candidate_tasks().count())
+    return recurrent_gradient(pass, candidate_tasks().part(task), true);
+  bias_gradient(pass);
+}
+
+template <class S>
+void RecurrentOperation<S>::kernel_gradient(const Pass<S>& pass,
+                                            const KernelTasks::Part& part) const {
   Product<S> product;
-  product.a = pass.input(this->input_, 0) + first;
+  product.a = pass.input(this->input_, 0) + part.first_row;
   product.a_row = 1;
   product.a_segment = this->input_.activation.row;
   product.a_step = step_.inputs;
-  product.b = gates_of(pass, 0, 0);
+  product.b = gates_of(pass, 0, 0) + part.first_column;
   product.b_segment = own_distance(pass);
   product.b_step = gate_distance_;
-  product.c = pass.gradient + step_.kernel + first * width_;
+  product.c = pass.gradient + step_.kernel + part.first_row * width_ + part.first_column;
   product.c_row = width_;
-  product.rows = last - first;
-  product.columns = width_;
+  product.rows = part.rows;
+  product.columns = part.columns;
   product.segments = pass.rows;
   product.steps = step_.steps;
   pass.kernels->product(product);
@@ -400,35 +405,32 @@ void RecurrentOperation<S>::gradient(const Pass<S>& pass, std::size_t task) cons
 
 // States of all steps but the last, with the gates of the step behind each.
 template <class S>
-void RecurrentOperation<S>::recurrent_gradient(const Pass<S>& pass, std::size_t first,
-                                               std::size_t count) const {
-  S* to = pass.gradient + step_.recurrent_kernel + first * width_;
+void RecurrentOperation<S>::recurrent_gradient(const Pass<S>& pass, const KernelTasks::Part& part,
+                                               bool candidate) const {
+  const std::size_t before = candidate ? joint_columns() : 0;
+  S* to =
+      pass.gradient + step_.recurrent_kernel + part.first_row * width_ + before + part.first_column;
   if (step_.steps == 1) {
-    std::fill_n(to, count * width_, S{0});
+    for (std::size_t row = 0; row < part.rows; ++row) {
+      std::fill_n(to + row * width_, part.columns, S{0});
+    }
     return;
   }
   const std::size_t state = step_.backwards ? 1 : 0, gate = step_.backwards ? 0 : 1;
-  const bool apart = step_.cell == Cell::gru;
   Product<S> product;
-  product.a = state_of(pass, 0, state) + first;
+  product.a = state_of(pass, 0, state) + part.first_row;
   product.a_row = 1;
   product.a_segment = state_distance(pass);
   product.a_step = units_;
-  product.b = gates_of(pass, 0, gate);
+  product.b = (candidate ? cell_of(pass, 0, gate) : gates_of(pass, 0, gate)) + part.first_column;
   product.b_segment = own_distance(pass);
-  product.b_step = gate_distance_;
+  product.b_step = candidate ? units_ : gate_distance_;
   product.c = to;
   product.c_row = width_;
-  product.rows = count;
-  product.columns = apart ? 2 * units_ : width_;
+  product.rows = part.rows;
+  product.columns = part.columns;
   product.segments = pass.rows;
   product.steps = step_.steps - 1;
-  pass.kernels->product(product);
-  if (!apart) return;
-  product.b = cell_of(pass, 0, gate);
-  product.b_step = units_;
-  product.c = to + 2 * units_;
-  product.columns = units_;
   pass.kernels->product(product);
 }
 

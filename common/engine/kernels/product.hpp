@@ -19,13 +19,17 @@ inline constexpr std::size_t rows_worth_packing = 48;
 inline constexpr std::size_t steps_of_few_rows = 32;
 inline constexpr std::size_t large_line = 1024;
 inline constexpr std::size_t rows_in_cache = 256;
-inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 128;
+inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 256;
+// Copied at a time, so that memory that lies together is read together: panels of 256 bytes in all,
+// and so many tiles' rows, asked for so many steps ahead.
+inline constexpr std::size_t tiles_together = 8, gathered_ahead = 8;
 
 // How far before its use a line of b is asked for, where vectors are as long as lines.
 inline constexpr std::size_t steps_ahead = 16;
 
 // Tiles: as many accumulators as the registers hold beside the vectors of b and one of a.
 inline constexpr std::size_t tile_vectors_max = vector_bytes == 64 ? 4 : 2;
+inline constexpr std::size_t panels_together = 256 / (tile_vectors_max * vector_bytes);
 constexpr std::size_t tile_rows_max(std::size_t vectors) {
   if (vector_bytes == 64) return vectors == 4 ? 7 : 14;
   return vectors == 2 ? 6 : 12;
@@ -216,14 +220,20 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Lef
   }
 }
 
+// `count` whole panels, or one that is cut off, packed one behind the other.
 template <class S>
-void pack_panel(const StepBlock& block, Panel<S>& panel, std::size_t width, S* packed) {
+void pack_panels(const StepBlock& block, const Panel<S>& panel, std::size_t width,
+                 std::size_t count, S* packed) {
+  const std::size_t panel_size = block.segments * block.steps * width;
   for (std::size_t segment = 0; segment < block.segments; ++segment) {
     for (std::size_t step = 0; step < block.steps; ++step) {
       const S* from = panel.b + segment * panel.b_segment + step * panel.b_step;
       S* to = packed + (segment * block.steps + step) * width;
       if (panel.columns == width) {
-        for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
+        for (std::size_t i = 0; i < count; ++i) {
+          for (std::size_t j = 0; j < width; j += lanes<S>)
+            store(load(from + i * width + j), to + i * panel_size + j);
+        }
       } else if (step + 1 < block.steps && width <= panel.b_step + panel.columns) {
         // What lies beyond the panel, up to the next step's, ends in columns that do not count.
         for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from + j), to + j);
@@ -232,9 +242,6 @@ void pack_panel(const StepBlock& block, Panel<S>& panel, std::size_t width, S* p
       }
     }
   }
-  panel.b = packed;
-  panel.b_segment = block.steps * width;
-  panel.b_step = width;
 }
 
 // Whether lines so many bytes apart share few sets of the cache, or few pages.
@@ -252,7 +259,8 @@ bool is_large_for_few_rows(const Product<S>& product) {
 template <class S>
 void multiply_block(const Product<S>& product, const StepBlock& block, const Left<S>& left) {
   static_assert(tile_vectors_max * lanes<S> <= panel_columns_max);
-  alignas(64) S packed[steps_in_cache * panel_columns_max];
+  alignas(64) S packed[panels_together * steps_in_cache * tile_vectors_max * lanes<S>];
+  std::size_t packed_first = 0, packed_last = 0;
   const S* b =
       product.b + block.first_segment * product.b_segment + block.first_step * product.b_step;
   // b lies without gaps: the next block of steps is the memory behind this one, a share of it for
@@ -273,7 +281,17 @@ void multiply_block(const Product<S>& product, const StepBlock& block, const Lef
         product.b_panel == 0 && product.b_step > width && is_crowded(product.b_step * sizeof(S));
     if (panel.columns < width ||
         (scattered && product.groups * product.rows > rows_worth_packing)) {
-      pack_panel(block, panel, width, packed);
+      if (column >= packed_last) {
+        const std::size_t whole_panels = (product.columns - column) / width;
+        const std::size_t count =
+            panel.columns < width ? 1 : smaller(panels_together, whole_panels);
+        pack_panels(block, panel, width, count, packed);
+        packed_first = column;
+        packed_last = column + count * width;
+      }
+      panel.b = packed + (column - packed_first) * block.segments * block.steps;
+      panel.b_segment = block.steps * width;
+      panel.b_step = width;
     }
     if (vectors == 1) multiply_panel<S, 1>(product, block, left, panel);
     if (vectors == 2) multiply_panel<S, 2>(product, block, left, panel);
@@ -291,24 +309,32 @@ bool is_worth_gathering(const Product<S>& product) {
          product.rows <= gathered_rows_max && product.columns > 2 * tile_vectors_max * lanes<S>;
 }
 
-// A tile's rows of all steps, step by step.
+// Some tiles' rows of all steps, each tile's step by step. A step is read for all of them while its
+// lines are in the cache.
 template <class S>
-void gather_tile(const Product<S>& product, const StepBlock& block, std::size_t row,
-                 std::size_t rows, S* to) {
-  // Vectors may take more than the tile's rows as long as they are rows of a; the next step
-  // overwrites them.
-  const bool vectors = row + (rows + lanes<S> - 1) / lanes<S> * lanes<S> <= product.rows;
+void gather_tiles(const Product<S>& product, const StepBlock& block, std::size_t tiles,
+                  std::size_t first, std::size_t last, S* gathered) {
+  const std::size_t steps = block.segments * block.steps;
+  std::size_t begins[tiles_together + 1];
+  for (std::size_t i = 0; i <= last - first; ++i) begins[i] = product.rows * (first + i) / tiles;
   for (std::size_t segment = 0; segment < block.segments; ++segment) {
     const S* from = product.a + (block.first_segment + segment) * product.a_segment +
-                    block.first_step * product.a_step + row;
-    for (std::size_t step = 0; step < block.steps; ++step) {
-      if (vectors) {
-        for (std::size_t i = 0; i < rows; i += lanes<S>) store(load(from + i), to + i);
-      } else {
-        for (std::size_t i = 0; i < rows; ++i) to[i] = from[i];
+                    block.first_step * product.a_step;
+    for (std::size_t step = 0; step < block.steps; ++step, from += product.a_step) {
+      const std::size_t done = segment * block.steps + step;
+      for (std::size_t tile = 0; tile < last - first; ++tile) {
+        const std::size_t row = begins[tile], rows = begins[tile + 1] - row;
+        S* const to = gathered + row * steps + done * rows;
+        __builtin_prefetch(from + gathered_ahead * product.a_step + row);
+        // Vectors may take more than the tile's rows, if these are rows of a: the tile's next step
+        // overwrites them.
+        const std::size_t whole = (rows + lanes<S> - 1) / lanes<S> * lanes<S>;
+        if (row + whole <= product.rows && done * rows + whole <= steps * rows) {
+          for (std::size_t i = 0; i < rows; i += lanes<S>) store(load(from + row + i), to + i);
+        } else {
+          for (std::size_t i = 0; i < rows; ++i) to[i] = from[row + i];
+        }
       }
-      from += product.a_step;
-      to += rows;
     }
   }
 }
@@ -318,10 +344,8 @@ void multiply_gathered(const Product<S>& product, const StepBlock& block) {
   alignas(64) S gathered[steps_in_cache * gathered_rows_max];
   constexpr std::size_t rows_max = tile_rows_max(tile_vectors_max);
   const std::size_t tiles = (product.rows + rows_max - 1) / rows_max;
-  for (std::size_t i = 0; i < tiles; ++i) {
-    const std::size_t row = product.rows * i / tiles;
-    gather_tile(product, block, row, product.rows * (i + 1) / tiles - row,
-                gathered + row * block.segments * block.steps);
+  for (std::size_t first = 0; first < tiles; first += tiles_together) {
+    gather_tiles(product, block, tiles, first, smaller(first + tiles_together, tiles), gathered);
   }
   multiply_block(product, block, Left<S>{gathered, 0, 0, true});
 }
