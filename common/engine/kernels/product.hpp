@@ -8,6 +8,8 @@
 // together first.
 #pragma once
 
+#include <type_traits>
+
 #include "common/engine/kernels/vector.hpp"
 
 namespace entente::engine {
@@ -18,9 +20,9 @@ inline constexpr std::size_t rows_worth_packing = 48;
 // Of a large b that few rows meet: so that what is asked for ahead stays in the cache until then.
 inline constexpr std::size_t steps_of_few_rows = 32;
 inline constexpr std::size_t large_line = 1024;
-inline constexpr std::size_t rows_in_cache = 256;
+inline constexpr std::size_t rows_in_cache = 256, rows_of_panels = 256;
 inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 256;
-// Copied at a time, so that memory that lies together is read together: panels of 256 bytes in all,
+// Copied at a time, so that memory that lies together is read together: panels of 512 bytes in all,
 // and so many tiles' rows, asked for so many steps ahead.
 inline constexpr std::size_t tiles_together = 8, gathered_ahead = 8;
 
@@ -29,7 +31,7 @@ inline constexpr std::size_t steps_ahead = 16;
 
 // Tiles: as many accumulators as the registers hold beside the vectors of b and one of a.
 inline constexpr std::size_t tile_vectors_max = vector_bytes == 64 ? 4 : 2;
-inline constexpr std::size_t panels_together = 256 / (tile_vectors_max * vector_bytes);
+inline constexpr std::size_t panels_together = 512 / (tile_vectors_max * vector_bytes);
 constexpr std::size_t tile_rows_max(std::size_t vectors) {
   if (vector_bytes == 64) return vectors == 4 ? 7 : 14;
   return vectors == 2 ? 6 : 12;
@@ -140,13 +142,25 @@ struct Panel {
 };
 
 // Where the block's part of a lies. Gathered: [steps, rows of the tile] of each tile, one behind
-// the other.
+// the other with room between them.
 template <class S>
 struct Left {
   const S* a;
   std::size_t a_segment, a_step;
   bool gathered;
 };
+
+// Tiles are gathered with vectors that may take more than a tile's rows: the tile's next step
+// overwrites these, and behind the last one there is room.
+template <class S>
+inline constexpr std::size_t gathered_width =
+    (tile_rows_max(tile_vectors_max) + lanes<S> - 1) / lanes<S>* lanes<S>;
+
+template <class T>
+T* gathered_tile(T* gathered, const StepBlock& block, std::size_t row, std::size_t tile) {
+  return gathered + row * block.segments * block.steps +
+         tile * gathered_width<std::remove_const_t<T>>;
+}
 
 template <class S, std::size_t vectors>
 void multiply_cut_tile(Tile<S> tile, std::size_t rows, std::size_t columns) {
@@ -170,7 +184,7 @@ void multiply_cut_tile(Tile<S> tile, std::size_t rows, std::size_t columns) {
 
 template <class S, std::size_t vectors>
 void multiply_panel(const Product<S>& product, const StepBlock& block, const Left<S>& left,
-                    const Panel<S>& panel) {
+                    const Panel<S>& panel, std::size_t first_group, std::size_t last_group) {
   constexpr std::size_t width = vectors * lanes<S>;
   const bool cut = panel.columns < width;
   alignas(64) S bias[width] = {};
@@ -196,14 +210,14 @@ void multiply_panel(const Product<S>& product, const StepBlock& block, const Lef
                          product.steps >= steps_in_cache;
   const std::size_t rows_max = tile_rows_max(left.gathered ? tile_vectors_max : vectors);
   const std::size_t tiles = (product.rows + rows_max - 1) / rows_max;
-  for (std::size_t group = 0; group < product.groups; ++group) {
+  for (std::size_t group = first_group; group < last_group; ++group) {
     for (std::size_t i = 0; i < tiles; ++i) {
       const std::size_t row = product.rows * i / tiles;
       const std::size_t rows = product.rows * (i + 1) / tiles - row;
       tile.ahead = group + i == 0 ? panel.ahead : nullptr;
       if (a_streams) tile.ahead = left.a + (row + rows) * product.a_row;
       if (left.gathered) {
-        tile.a = left.a + row * block.segments * block.steps;
+        tile.a = gathered_tile(left.a, block, row, i);
         tile.a_segment = block.steps * rows;
         tile.a_step = rows;
       } else {
@@ -257,10 +271,20 @@ bool is_large_for_few_rows(const Product<S>& product) {
 }
 
 template <class S>
+void multiply_panel_of(std::size_t vectors, const Product<S>& product, const StepBlock& block,
+                       const Left<S>& left, const Panel<S>& panel, std::size_t first_group,
+                       std::size_t last_group) {
+  if (vectors == 1) multiply_panel<S, 1>(product, block, left, panel, first_group, last_group);
+  if (vectors == 2) multiply_panel<S, 2>(product, block, left, panel, first_group, last_group);
+  if constexpr (tile_vectors_max == 4) {
+    if (vectors == 4) multiply_panel<S, 4>(product, block, left, panel, first_group, last_group);
+  }
+}
+
+template <class S>
 void multiply_block(const Product<S>& product, const StepBlock& block, const Left<S>& left) {
   static_assert(tile_vectors_max * lanes<S> <= panel_columns_max);
   alignas(64) S packed[panels_together * steps_in_cache * tile_vectors_max * lanes<S>];
-  std::size_t packed_first = 0, packed_last = 0;
   const S* b =
       product.b + block.first_segment * product.b_segment + block.first_step * product.b_step;
   // b lies without gaps: the next block of steps is the memory behind this one, a share of it for
@@ -277,28 +301,31 @@ void multiply_block(const Product<S>& product, const StepBlock& block, const Lef
     Panel<S> panel{from, product.b_segment, product.b_step, column,
                    smaller(width, product.columns - column)};
     if (streams) panel.ahead = b + block.steps * product.b_step + column * block.steps;
+    const bool cut = panel.columns < width;
     const bool scattered =
         product.b_panel == 0 && product.b_step > width && is_crowded(product.b_step * sizeof(S));
-    if (panel.columns < width ||
-        (scattered && product.groups * product.rows > rows_worth_packing)) {
-      if (column >= packed_last) {
-        const std::size_t whole_panels = (product.columns - column) / width;
-        const std::size_t count =
-            panel.columns < width ? 1 : smaller(panels_together, whole_panels);
-        pack_panels(block, panel, width, count, packed);
-        packed_first = column;
-        packed_last = column + count * width;
+    if (!cut && !(scattered && product.groups * product.rows > rows_worth_packing)) {
+      multiply_panel_of(vectors, product, block, left, panel, 0, product.groups);
+      column += width;
+      continue;
+    }
+    // Each few groups meet all panels that were packed together before the next do.
+    const std::size_t count =
+        cut ? 1 : smaller(panels_together, (product.columns - column) / width);
+    pack_panels(block, panel, width, count, packed);
+    const std::size_t groups =
+        product.rows < rows_of_panels ? rows_of_panels / product.rows : std::size_t{1};
+    for (std::size_t group = 0; group < product.groups; group += groups) {
+      for (std::size_t i = 0; i < count; ++i) {
+        panel.b = packed + i * block.segments * block.steps * width;
+        panel.b_segment = block.steps * width;
+        panel.b_step = width;
+        panel.first = column + i * width;
+        multiply_panel_of(vectors, product, block, left, panel, group,
+                          smaller(group + groups, product.groups));
       }
-      panel.b = packed + (column - packed_first) * block.segments * block.steps;
-      panel.b_segment = block.steps * width;
-      panel.b_step = width;
     }
-    if (vectors == 1) multiply_panel<S, 1>(product, block, left, panel);
-    if (vectors == 2) multiply_panel<S, 2>(product, block, left, panel);
-    if constexpr (tile_vectors_max == 4) {
-      if (vectors == 4) multiply_panel<S, 4>(product, block, left, panel);
-    }
-    column += panel.columns;
+    column += count * width;
   }
 }
 
@@ -314,26 +341,31 @@ bool is_worth_gathering(const Product<S>& product) {
 template <class S>
 void gather_tiles(const Product<S>& product, const StepBlock& block, std::size_t tiles,
                   std::size_t first, std::size_t last, S* gathered) {
-  const std::size_t steps = block.segments * block.steps;
-  std::size_t begins[tiles_together + 1];
-  for (std::size_t i = 0; i <= last - first; ++i) begins[i] = product.rows * (first + i) / tiles;
+  constexpr std::size_t width = gathered_width<S>;
+  const std::size_t count = last - first;
+  std::size_t rows[tiles_together];
+  const S* from[tiles_together];
+  S* to[tiles_together];
+  std::size_t whole = 0;  // tiles whose vectors end within a's rows
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t row = product.rows * (first + i) / tiles;
+    rows[i] = product.rows * (first + i + 1) / tiles - row;
+    from[i] = product.a + row;
+    to[i] = gathered_tile(gathered, block, row, first + i);
+    if (row + width <= product.rows) whole = i + 1;
+  }
   for (std::size_t segment = 0; segment < block.segments; ++segment) {
-    const S* from = product.a + (block.first_segment + segment) * product.a_segment +
-                    block.first_step * product.a_step;
-    for (std::size_t step = 0; step < block.steps; ++step, from += product.a_step) {
-      const std::size_t done = segment * block.steps + step;
-      for (std::size_t tile = 0; tile < last - first; ++tile) {
-        const std::size_t row = begins[tile], rows = begins[tile + 1] - row;
-        S* const to = gathered + row * steps + done * rows;
-        __builtin_prefetch(from + gathered_ahead * product.a_step + row);
-        // Vectors may take more than the tile's rows, if these are rows of a: the tile's next step
-        // overwrites them.
-        const std::size_t whole = (rows + lanes<S> - 1) / lanes<S> * lanes<S>;
-        if (row + whole <= product.rows && done * rows + whole <= steps * rows) {
-          for (std::size_t i = 0; i < rows; i += lanes<S>) store(load(from + row + i), to + i);
-        } else {
-          for (std::size_t i = 0; i < rows; ++i) to[i] = from[row + i];
-        }
+    std::size_t at =
+        (block.first_segment + segment) * product.a_segment + block.first_step * product.a_step;
+    for (std::size_t step = 0; step < block.steps; ++step, at += product.a_step) {
+      for (std::size_t i = 0; i < whole; ++i) {
+        __builtin_prefetch(from[i] + at + gathered_ahead * product.a_step);
+        for (std::size_t j = 0; j < width; j += lanes<S>) store(load(from[i] + at + j), to[i] + j);
+        to[i] += rows[i];
+      }
+      for (std::size_t i = whole; i < count; ++i) {
+        for (std::size_t j = 0; j < rows[i]; ++j) to[i][j] = from[i][at + j];
+        to[i] += rows[i];
       }
     }
   }
@@ -341,8 +373,9 @@ void gather_tiles(const Product<S>& product, const StepBlock& block, std::size_t
 
 template <class S>
 void multiply_gathered(const Product<S>& product, const StepBlock& block) {
-  alignas(64) S gathered[steps_in_cache * gathered_rows_max];
   constexpr std::size_t rows_max = tile_rows_max(tile_vectors_max);
+  constexpr std::size_t tiles_max = gathered_rows_max / rows_max + 1;
+  alignas(64) S gathered[steps_in_cache * gathered_rows_max + tiles_max * gathered_width<S>];
   const std::size_t tiles = (product.rows + rows_max - 1) / rows_max;
   for (std::size_t first = 0; first < tiles; first += tiles_together) {
     gather_tiles(product, block, tiles, first, smaller(first + tiles_together, tiles), gathered);
@@ -375,9 +408,10 @@ void multiply_rows(const Product<S>& product) {
 // second-level cache holds.
 template <class S>
 void multiply(const Product<S>& product) {
+  if (product.rows == 0) return;
   if (product.b_panel == 0) return multiply_rows(product);
   const std::size_t rows = smaller(product.rows, rows_in_cache);
-  const std::size_t groups = rows == 0 ? 1 : rows_in_cache / rows;
+  const std::size_t groups = rows_in_cache / rows;
   for (std::size_t group = 0; group < product.groups; group += groups) {
     for (std::size_t row = 0; row < product.rows; row += rows) {
       Product<S> part = product;
