@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t batch_max = 256;
 constexpr std::chrono::seconds refusals_recorded_every{60};
+constexpr std::chrono::milliseconds head_stored_after{200};
 constexpr std::size_t causes_max = 16;  // kinds of strangers counted apart in one minute
 
 // The log follows the ledger: one line an entry.
@@ -21,6 +22,12 @@ void log_entry(const ledger::Entry& entry) {
             {"actor", identity ? identity->name : entry.actor},
             {"outcome", entry.outcome},
             {"reason", entry.reason}});
+}
+
+// No round is under way.
+bool is_at_rest(const round::Phase& phase) {
+  return std::holds_alternative<round::Idle>(phase) ||
+         std::holds_alternative<round::Recruiting>(phase);
 }
 
 }  // namespace
@@ -96,9 +103,9 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
       take_evaluation(*reported, one.reply);
     }
   }
-  check_space();
-  const bool looked = std::holds_alternative<round::Recruiting>(core->state().phase);
-  auto outcome = core->handle(events, surroundings(), clock->now());
+  const bool may_open = check_space();
+  const bool looked = may_open || std::holds_alternative<round::Recruiting>(core->state().phase);
+  auto outcome = core->handle(events, surroundings(may_open), clock->now());
   if (!outcome) {
     for (const Reply* reply : replies) {
       if (*reply) {
@@ -113,6 +120,7 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
     return false;
   }
   if (!looked && std::holds_alternative<round::Recruiting>(core->state().phase)) schedule();
+  keep_head();
   for (const ledger::Entry& entry : outcome->entries) log_entry(entry);
   for (std::size_t i = 0; i < replies.size(); ++i) answer(outcome->answers[i], *replies[i]);
   for (const Waiting& one : batch) {
@@ -150,12 +158,10 @@ void Control::State::take_evaluation(const EvaluationReported& reported, const R
   if (reply) reply(protocol::Answer{given.verdict, given.reason, std::nullopt});
 }
 
-round::Tick Control::State::surroundings() {
+round::Tick Control::State::surroundings(bool may_open) {
   round::Tick tick;
   tick.evaluations = evaluations;
-  // A round is opened by a batch that began with a look at the disk, and found room.
-  tick.may_open =
-      space_problem.empty() && std::holds_alternative<round::Recruiting>(core->state().phase);
+  tick.may_open = may_open;
   for (const auto& [id, peer] : peers) {
     if (peer.connection.identity.role == Role::participant)
       tick.available.insert(peer.connection.identity.name);
@@ -169,6 +175,28 @@ void Control::State::arm_minute() {
     if (cancelled || self->stopped) return;
     self->flush_strangers();
     self->arm_minute();
+  });
+}
+
+// Answers carry the latest head. The file `checkpoint` follows: at once when no round is under way,
+// otherwise soon, for all that happened meanwhile.
+void Control::State::keep_head() {
+  if (core->log().head_is_stored()) return;
+  if (is_at_rest(core->state().phase) && core->store_head()) return;
+  if (!head_due) keep_head_in(head_stored_after);
+}
+
+void Control::State::keep_head_in(std::chrono::milliseconds wait) {
+  head_due = true;
+  head.expires_after(wait);
+  head.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
+    self->head_due = false;
+    if (cancelled || self->stopped || !self->core) return;
+    const Result<void> stored = self->core->store_head();
+    if (stored) return;
+    log_warning("the ledger's head cannot be stored; it is tried again",
+                {{"reason", stored.error().detail}});
+    self->keep_head_in(self->settings.reopen_every);
   });
 }
 
@@ -296,10 +324,15 @@ void Control::stop() {
   if (state_->stopped) return;
   state_->flush_strangers();
   state_->drain();
+  if (state_->core) {
+    if (auto stored = state_->core->store_head(); !stored)
+      log_error("the ledger's last head cannot be stored", {{"reason", stored.error().detail}});
+  }
   state_->stopped = true;
   state_->deadline.cancel();
   state_->minute.cancel();
   state_->reopening.cancel();
+  state_->head.cancel();
   state_->work_retry.cancel();
   state_->space_retry.cancel();
 }

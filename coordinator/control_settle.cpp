@@ -11,6 +11,15 @@ namespace {
 constexpr std::chrono::seconds work_retried_after{2};
 constexpr std::uint64_t space_reserve_bytes = 64U << 20U;  // for the ledger and plans
 
+// The plan that a round is under way of, or about to be.
+const Digest* plan_under_way(const round::Phase& phase) {
+  if (const auto* recruiting = std::get_if<round::Recruiting>(&phase)) return &recruiting->plan;
+  if (const auto* open = std::get_if<round::Collecting>(&phase)) return &open->plan;
+  if (const auto* closed = std::get_if<round::Aggregating>(&phase)) return &closed->collected.plan;
+  if (const auto* candidate = std::get_if<round::Evaluating>(&phase)) return &candidate->plan;
+  return nullptr;
+}
+
 }  // namespace
 
 // Brings the world in line with the state.
@@ -116,41 +125,52 @@ void Control::State::check_spool() {
   }
 }
 
-// Room for the updates that are still to come, for the next model, and before a round is opened for
-// everything else too.
-void Control::State::check_space() {
+// Whether a round may be opened by the next decisions: whether there is room for what it brings,
+// its cohort's updates and the next model. A round that ends looks ahead, so that one batch ends it
+// and opens the next; its own updates still lie there, and "no room" is only said when they are
+// gone. While updates come: whether there is room for those still to come.
+bool Control::State::check_space() {
   space_problem.clear();
-  const auto* opening = std::get_if<round::Recruiting>(&core->state().phase);
-  const auto* open = std::get_if<round::Collecting>(&core->state().phase);
-  if (opening == nullptr && open == nullptr) return;
-  const round::PlanRecord& plan = core->state().plans.at(opening ? opening->plan : open->plan);
+  const round::Phase& phase = core->state().phase;
+  const auto* opening = std::get_if<round::Recruiting>(&phase);
+  const auto* open = std::get_if<round::Collecting>(&phase);
+  const Digest* const plan_digest = plan_under_way(phase);
+  if (plan_digest == nullptr) return false;
+  const round::PlanRecord& plan = core->state().plans.at(*plan_digest);
   std::error_code failure;
   const std::uint64_t model = std::filesystem::file_size(store.model_path(*plan.model), failure);
-  if (failure) return;
-  std::uint64_t needed = model;
-  if (opening != nullptr) {
-    needed += model * plan.rules.cohort + space_reserve_bytes;
-  } else {
-    needed += model * (open->cohort.size() - open->accepted.size());
-  }
-  auto free = free_space_bytes(store.folder());
-  if (!free || *free >= needed) return;
+  const auto free = free_space_bytes(store.folder());
+  if (failure || !free) return opening != nullptr;
+  const std::uint64_t needed =
+      open != nullptr ? model * (open->cohort.size() - open->accepted.size() + 1)
+                      : model * (plan.rules.cohort + std::uint64_t{1}) + space_reserve_bytes;
+  if (*free >= needed) return open == nullptr;
+  if (opening == nullptr && open == nullptr) return false;
   space_problem = "disk full: a round needs " + std::to_string(needed >> 20U) + " MiB in " +
                   store.folder().string() + ", " + std::to_string(*free >> 20U) + " MiB are free";
-  if (opening == nullptr) return;  // it goes on with what fits; whoever is turned away comes again
+  if (opening == nullptr) return false;  // it goes on with what fits; others come again
   log_warning("no round is opened", {{"reason", space_problem}});
   space_retry.expires_after(work_retried_after);
   space_retry.async_wait([self = shared_from_this()](boost::system::error_code cancelled) {
     if (!cancelled && !self->stopped) self->schedule();
   });
+  return false;
 }
 
+// Looks at the folders only when what is needed has changed.
 void Control::State::sweep() {
   const round::State& state = core->state();
-  const bool collecting = std::holds_alternative<round::Collecting>(state.phase);
-  auto swept = store.sweep(round::needed_updates(state), collecting, round::needed_models(state),
-                           settings.models_kept);
-  if (!swept) log_warning("old files cannot be removed", {{"reason", swept.error().detail}});
+  Needed needed{round::needed_updates(state),
+                std::holds_alternative<round::Collecting>(state.phase),
+                round::needed_models(state)};
+  if (swept == needed) return;
+  auto removed =
+      store.sweep(needed.updates, needed.collecting, needed.models, settings.models_kept);
+  if (removed) {
+    swept = std::move(needed);
+  } else {
+    log_warning("old files cannot be removed", {{"reason", removed.error().detail}});
+  }
 }
 
 void Control::State::arm_deadline() {

@@ -33,6 +33,14 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
     std::optional<round::Agenda> told;
   };
 
+  // Of the store's files.
+  struct Needed {
+    std::set<Digest> updates;
+    bool collecting = false;
+    std::set<Digest> models;
+    friend bool operator==(const Needed&, const Needed&) = default;
+  };
+
   State(asio::io_context& thread_, asio::thread_pool& work_, const Store& store_,
         ControlSettings settings_, crypto::PrivateKey key_)
       : thread(thread_),
@@ -43,6 +51,7 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
         deadline(thread_),
         minute(thread_),
         reopening(thread_),
+        head(thread_),
         work_retry(thread_),
         space_retry(thread_) {}
 
@@ -70,6 +79,9 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   asio::steady_timer deadline;
   asio::steady_timer minute;
   asio::steady_timer reopening;
+  asio::steady_timer head;
+  bool head_due = false;
+  std::optional<Needed> swept;  // what the last sweep left
   asio::steady_timer work_retry;
   asio::steady_timer space_retry;
   mutable std::mutex figures_mutex;  // figures are read by the health endpoint's thread
@@ -83,17 +95,19 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   protocol::Status status_without_core() const;
   void answer(const round::Answer& answer, const Reply& reply);
   void take_evaluation(const EvaluationReported& reported, const Reply& reply);
-  round::Tick surroundings();
+  round::Tick surroundings(bool may_open);
   void settle();
   void forget_evaluations();
   void tell_agendas();
   void start_work();
   void finish_work(const round::Work& task, Result<Digest> outcome);
   void check_spool();
-  void check_space();
+  bool check_space();
   void sweep();
   void arm_deadline();
   void arm_minute();
+  void keep_head();
+  void keep_head_in(std::chrono::milliseconds wait);
   void flush_strangers();
   void update_figures();
   std::string problem() const;

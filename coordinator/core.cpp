@@ -47,6 +47,7 @@ Result<Core> Core::open(Storage& storage, const std::string& federation,
       round::Started{federation, coordinator_uri, core.log_.verifier_key().text()};
   auto recorded = core.handle(std::span(&started, 1), round::Tick{}, clock(last));
   if (!recorded) return recorded.error();
+  if (auto stored = core.store_head(); !stored) return stored.error();
   return core;
 }
 
@@ -64,7 +65,8 @@ Result<Outcome> Core::handle(std::span<const round::Event> events, const round::
     if (decision.entries.empty()) break;
     take(decision, state, outcome.entries);
   }
-  if (auto durable = log_.append(outcome.entries); !durable) return durable.error();
+  if (auto durable = log_.append(outcome.entries, ledger::StoreHead::later); !durable)
+    return durable.error();
   state_ = std::move(state);
   return outcome;
 }

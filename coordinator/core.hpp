@@ -39,6 +39,10 @@ class Core {
   Result<Outcome> handle(std::span<const round::Event> events, const round::Tick& surroundings,
                          TimePoint now);
 
+  // The head over what handle recorded: signed and given out with its answers, stored by this.
+  // Errors: io - try again later; the Core goes on.
+  Result<void> store_head() { return log_.store_head(); }
+
   const round::State& state() const { return state_; }
   const ledger::Log& log() const { return log_; }
 

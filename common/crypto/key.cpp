@@ -198,6 +198,20 @@ bool PublicKey::verify(ByteView message, ByteView signature) const {
   return right;
 }
 
+namespace {
+
+// By its encoding: the public half must not keep the private one in memory.
+PublicKey public_half(const std::shared_ptr<evp_pkey_st>& key) {
+  auto half = PublicKey::from_der(PublicKey(key).der());
+  ENTENTE_ASSERT(half.has_value(), "a private key without its public half");
+  return *half;
+}
+
+}  // namespace
+
+PrivateKey::PrivateKey(std::shared_ptr<evp_pkey_st> key)
+    : key_(std::move(key)), public_(public_half(key_)) {}
+
 Result<PrivateKey> PrivateKey::generate(KeyKind kind) {
   EVP_PKEY* key = kind == KeyKind::ed25519 ? EVP_PKEY_Q_keygen(nullptr, nullptr, "ED25519")
                                            : EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
@@ -231,13 +245,6 @@ Result<PrivateKey> PrivateKey::from_ed25519(ByteView raw) {
 
 KeyKind PrivateKey::kind() const {
   return PublicKey(key_).kind();
-}
-
-PublicKey PrivateKey::public_key() const {
-  // By its encoding: the public half must not keep the private one in memory.
-  auto key = PublicKey::from_der(PublicKey(key_).der());
-  ENTENTE_ASSERT(key.has_value(), "a private key without its public half");
-  return *key;
 }
 
 Result<Bytes> PrivateKey::sign(ByteView message) const {

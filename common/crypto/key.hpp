@@ -52,17 +52,19 @@ class PrivateKey {
   // A new key from the 32 raw Ed25519 bytes (tests with public vectors).
   static Result<PrivateKey> from_ed25519(ByteView raw);
   KeyKind kind() const;
-  PublicKey public_key() const;
+  // Made once: does not keep the private half in memory.
+  const PublicKey& public_key() const { return public_; }
   // Errors: io - OpenSSL's own reason.
   Result<Bytes> sign(ByteView message) const;
   // Writes PKCS#8 PEM with mode 0600, durable; refuses to overwrite. Errors: rejected - exists; io.
   Result<void> save(const std::filesystem::path& path) const;
 
-  explicit PrivateKey(std::shared_ptr<evp_pkey_st> key) : key_(std::move(key)) {}
+  explicit PrivateKey(std::shared_ptr<evp_pkey_st> key);
   evp_pkey_st* native() const { return key_.get(); }
 
  private:
   std::shared_ptr<evp_pkey_st> key_;
+  PublicKey public_;
 };
 
 }  // namespace entente::crypto

@@ -22,6 +22,7 @@ struct Log::State {
   TimePoint last_time;
   Checkpoint head;
   std::string note;
+  bool head_stored = false;
   Recovery recovery;
   std::optional<Error> failure;
 
@@ -33,8 +34,11 @@ struct Log::State {
   Result<void> settle(const Walk& walk);
   Result<void> rewrite_from(const Place& begin);
   Result<void> sign_head();
+  Result<void> store_head();
   Result<void> store(std::span<const std::string> lines);
   Result<void> write_through(std::string& pending);
+  Result<void> fail(const Error& error);
+  Result<void> check_usable() const;
 };
 
 namespace {
@@ -66,6 +70,7 @@ Result<void> Log::State::read_or_begin_head(const std::vector<std::string>& name
     }
     head = std::move(*opened);
     note = std::move(*text);
+    head_stored = true;
     return ok();
   }
   const auto segments = count_segments(storage);
@@ -78,18 +83,26 @@ Result<void> Log::State::read_or_begin_head(const std::vector<std::string>& name
                    "there are entries, but the file 'checkpoint' (the signed head) is missing"};
     }
   }
-  return sign_head();
+  if (auto headed = sign_head(); !headed) return headed;
+  return store_head();
 }
 
-// Signs and stores a head over the whole tree.
+// Signs a head over the whole tree.
 Result<void> Log::State::sign_head() {
   Checkpoint next{head.origin, tree.size(), tree.root()};
   auto text = sign_checkpoint(next, key);
   if (!text) return text.error();
-  if (auto stored = storage.replace(std::string(checkpoint_name), as_bytes(*text)); !stored)
-    return stored;
   head = std::move(next);
   note = std::move(*text);
+  head_stored = false;
+  return ok();
+}
+
+Result<void> Log::State::store_head() {
+  if (head_stored) return ok();
+  if (auto stored = storage.replace(std::string(checkpoint_name), as_bytes(note)); !stored)
+    return stored;
+  head_stored = true;
   return ok();
 }
 
@@ -116,23 +129,22 @@ Result<void> Log::State::settle(const Walk& walk) {
   if (auto kept = rewrite_from(index[head.size]); !kept) {
     return in_context("keeping the ledger's last entries", kept.error());
   }
-  return sign_head();
+  if (auto headed = sign_head(); !headed) return headed;
+  return store_head();
 }
 
-// Writes what stands from `begin` to the end once more. To sync it would not do: after an fsync
-// that failed, a system may take pages for clean that never reached the disk. No head covers these
-// lines, so that a crash in between loses nothing that was promised.
+// Writes the segments from that of `begin` to the last once more. To sync them would not do: after
+// an fsync that failed, a system may take pages for clean that never reached the disk. Each in one
+// step: a crash in between must lose none of these lines, since a head over them may have been
+// given out.
 Result<void> Log::State::rewrite_from(const Place& begin) {
   for (std::uint32_t segment = begin.segment; segment <= end.segment; ++segment) {
     const std::string name = segment_name(segment);
-    const std::uint64_t from = segment == begin.segment ? begin.offset : 0;
     const auto size = storage.size_bytes(name);
     if (!size) return size.error();
-    const auto lines = storage.read(name, from, *size - from);
+    const auto lines = storage.read(name, 0, *size);
     if (!lines) return lines.error();
-    if (auto cut = storage.truncate(name, from); !cut) return cut;
-    if (auto written = storage.append(name, *lines); !written) return written;
-    if (auto synced = storage.sync(name); !synced) return synced;
+    if (auto written = storage.replace(name, *lines); !written) return written;
   }
   return ok();
 }
@@ -186,7 +198,7 @@ Result<Log> Log::open(Storage& storage, std::string origin, crypto::PrivateKey k
                       std::uint64_t segment_bytes) {
   ENTENTE_ASSERT(key.kind() == crypto::KeyKind::ed25519, "the ledger's key is an Ed25519 key");
   auto state = std::make_unique<State>(
-      State{storage, std::move(key), segment_bytes, {}, {}, {}, {}, {}, {}, {}, {}});
+      State{storage, std::move(key), segment_bytes, {}, {}, {}, {}, {}, {}, false, {}, {}});
   state->head.origin = std::move(origin);
   const auto names = storage.list();
   if (!names) return names.error();
@@ -196,12 +208,20 @@ Result<Log> Log::open(Storage& storage, std::string origin, crypto::PrivateKey k
   return Log(std::move(state));
 }
 
-Result<void> Log::append(std::span<const Entry> entries) {
+// What failed once is not trusted again until the ledger was opened anew.
+Result<void> Log::State::fail(const Error& error) {
+  failure = Error{Errc::io, error.detail};
+  return in_context("appending to the ledger", *failure);
+}
+
+Result<void> Log::State::check_usable() const {
+  if (!failure) return ok();
+  return in_context("the ledger takes nothing more until it is opened again, since", *failure);
+}
+
+Result<void> Log::append(std::span<const Entry> entries, StoreHead head) {
   State& state = *state_;
-  if (state.failure) {
-    return in_context("the ledger takes nothing more until it is opened again, since",
-                      *state.failure);
-  }
+  if (auto usable = state.check_usable(); !usable) return usable;
   if (entries.empty()) return ok();
   std::vector<std::string> lines;
   std::uint64_t sequence = size();
@@ -218,12 +238,20 @@ Result<void> Log::append(std::span<const Entry> entries) {
     last_time = entry.time;
     ++sequence;
   }
-  if (auto stored = state.store(lines); !stored) {
-    state.failure = Error{Errc::io, stored.error().detail};
-    return in_context("appending to the ledger", *state.failure);
-  }
+  if (auto stored = state.store(lines); !stored) return state.fail(stored.error());
   state.last_time = last_time;
+  if (head == StoreHead::later) return ok();
+  if (auto stored = state.store_head(); !stored) return state.fail(stored.error());
   return ok();
+}
+
+Result<void> Log::store_head() {
+  if (auto usable = state_->check_usable(); !usable) return usable;
+  return state_->store_head();
+}
+
+bool Log::head_is_stored() const {
+  return state_->head_stored;
 }
 
 std::uint64_t Log::size() const {

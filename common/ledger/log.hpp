@@ -40,6 +40,9 @@ struct Recovery {
   std::string reason;  // why that one was not, with its place; empty when nothing was cut
 };
 
+// Whether the head over new entries is stored with them, or by store_head.
+enum class StoreHead { now, later };
+
 class Log {
  public:
   // Opens or begins the ledger in `storage`, giving every entry that stands to `sink`, and signs a
@@ -52,12 +55,17 @@ class Log {
   static Result<Log> open(Storage& storage, std::string origin, crypto::PrivateKey key,
                           EntrySink sink, std::uint64_t segment_bytes = segment_max_bytes);
 
-  // Makes the entries durable with one sync (one more for each segment begun), then signs and
-  // stores the head over them. Preconditions: sequences go on from size(), times from the last
-  // entry's, the federation is the origin's. An empty span does nothing. Errors: invalid_argument -
-  // an entry that encode_entry refuses: nothing was written, the log goes on; io - nothing can be
-  // said of what is on disk: every later call fails until the ledger is opened again.
-  Result<void> append(std::span<const Entry> entries);
+  // Makes the entries durable with one sync (one more for each segment begun), then signs the head
+  // over them. A head that a crash keeps from being stored is none the less one of this ledger: the
+  // entries stand, and opening signs a head over them again. Preconditions: sequences go on from
+  // size(), times from the last entry's, the federation is the origin's. An empty span does
+  // nothing. Errors: invalid_argument - an entry that encode_entry refuses: nothing was written,
+  // the log goes on; io - nothing can be said of what is on disk: every later call fails until the
+  // ledger is opened again.
+  Result<void> append(std::span<const Entry> entries, StoreHead head = StoreHead::now);
+  // Stores the latest head, unless it is. Errors: io - it is not, or not durably; the log goes on.
+  Result<void> store_head();
+  bool head_is_stored() const;
 
   // Entries that the head covers.
   std::uint64_t size() const;

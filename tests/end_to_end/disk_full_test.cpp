@@ -161,7 +161,7 @@ BOOST_AUTO_TEST_CASE(a_full_disk_commits_nothing_says_why_and_the_run_goes_on_wh
   BOOST_TEST((unheard.verdict == Verdict::busy));
   BOOST_TEST(unheard.reason.find("ledger") != std::string::npos, unheard.reason);
   BOOST_TEST(disk.problem().find("No space left") != std::string::npos, disk.problem());
-  BOOST_TEST(disk.committed() == 1u);
+  BOOST_TEST(disk.committed() <= 1u);  // the head over the first may wait for room, too
   filler.free_all();
   BOOST_REQUIRE(coordinator.wait_for({"\"the ledger is open again\""}) != Process::npos);
 

@@ -13,7 +13,6 @@ namespace {
 namespace core_round = coordinator::round;
 
 const std::string entries_file = "entries-000000.jsonl";
-const std::string checkpoint_file = "checkpoint";
 
 }  // namespace
 
@@ -40,10 +39,10 @@ void Auditor::begin_again() {
 
 void Auditor::look(const coordinator::Core& core, const SimulatedDisk& disk) {
   if (disk.dead() || stage_.violation()) return;
-  const std::string_view note = disk.content(checkpoint_file);
+  const std::string& note = core.log().checkpoint();
   if (note == note_) return;
   const auto head = ledger::parse_checkpoint(note);
-  if (!head) return fail("the head on disk is none: " + head.error().detail);
+  if (!head) return fail("the head is none: " + head.error().detail);
   read_lines(disk, head->size);
   if (stage_.violation()) return;
   check_head(core, *head);

@@ -11,6 +11,7 @@ namespace {
 
 constexpr std::size_t batch_max = 256;
 constexpr seconds reopen_every{2};
+constexpr milliseconds head_stored_after{200};
 constexpr seconds work_retried_after{2};
 constexpr milliseconds work_in_calm_most{3'000};
 constexpr std::uint64_t model_bytes = 64U << 10U;
@@ -106,6 +107,13 @@ void Shell::reopen() {
   schedule();
 }
 
+void Shell::store_head() {
+  head_posted_ = false;
+  if (!core_ || core_->store_head() || !is_up()) return;
+  head_posted_ = true;
+  later(reopen_every, &Shell::store_head);
+}
+
 void Shell::ask(Question question, Reply reply) {
   waiting_.push_back({std::move(question), std::move(reply)});
   schedule();
@@ -155,6 +163,10 @@ bool Shell::decide(std::vector<Waiting>& batch) {
     return false;
   }
   auditor_.look(*core_, premises_.ledger);
+  if (!core_->log().head_is_stored() && !head_posted_) {
+    head_posted_ = true;
+    later(head_stored_after, &Shell::store_head);
+  }
   for (std::size_t i = 0; i < events.size(); ++i)
     answer(events[i], outcome->answers[i], *replies[i]);
   return true;

@@ -104,6 +104,7 @@ class Shell : public std::enable_shared_from_this<Shell> {
   Result<void> open();
   void reopen_later(const Error& error);
   void reopen();
+  void store_head();
   void schedule();
   void drain();
   bool decide(std::vector<Waiting>& batch);
@@ -133,6 +134,7 @@ class Shell : public std::enable_shared_from_this<Shell> {
   net::Instant clock_started_{};
   std::vector<Waiting> waiting_;
   bool drain_posted_ = false;
+  bool head_posted_ = false;
   std::map<std::uint64_t, Peer> peers_;
   std::map<std::string, round::Evaluation> evaluations_;
   std::optional<Digest> evaluated_model_;
