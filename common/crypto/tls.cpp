@@ -140,11 +140,6 @@ Result<std::shared_ptr<ssl_ctx_st>> tls_context(TlsEnd end, const Credentials& c
   return std::shared_ptr<ssl_ctx_st>(context.release(), SSL_CTX_free);
 }
 
-ssl_ctx_st* share(const std::shared_ptr<ssl_ctx_st>& context) {
-  SSL_CTX_up_ref(context.get());
-  return context.get();
-}
-
 Result<Certificate> peer_certificate(ssl_st* connection) {
   const auto refused = [](std::string what) {
     return Error{Errc::unauthenticated, std::move(what)};

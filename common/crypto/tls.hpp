@@ -8,13 +8,7 @@
 // included. A client knows of its own refusal only by its first read (TLS 1.3), and that its server
 // spoke ALPN only by peer_identity: ask it before the first byte is sent.
 //
-// Use with Asio (only the TLS stream includes OpenSSL's headers):
-//
-//     auto context = tls_context(TlsEnd::server, credentials);
-//     boost::asio::ssl::context shared(share(*context));     // a reference of its own; one for
-//     each connection is fine boost::asio::ssl::stream<tcp::socket> stream(std::move(socket),
-//     shared);
-//     ... async_handshake ...; peer_identity(stream.native_handle());
+// Used through net::TlsEngine.
 //
 // Reload: make a new context from new Credentials and use it for the connections to come.
 #pragma once
@@ -41,10 +35,6 @@ enum class TlsEnd { client, server };
 // caller compares peer_identity with whom it meant to reach. Errors: invalid_argument - no root
 // among the authorities, a key that is not the leaf's, or OpenSSL's reason.
 Result<std::shared_ptr<ssl_ctx_st>> tls_context(TlsEnd end, const Credentials& credentials);
-
-// A counted reference more, for an owner that will call SSL_CTX_free (boost::asio::ssl::context
-// does).
-ssl_ctx_st* share(const std::shared_ptr<ssl_ctx_st>& context);
 
 // After the handshake, on both sides: who the peer is. Federation and role are the caller's to
 // check. Errors: unauthenticated - the handshake is not complete or not one of ours (no

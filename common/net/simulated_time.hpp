@@ -10,8 +10,7 @@
 //     tasks.spawn("peer", peer(...));
 //     time.run();
 //
-// Real sockets and the timers inside of ssl::stream do not take part: simulate above TLS
-// (memory_stream.hpp).
+// Real sockets do not take part: simulate above TLS (memory_stream.hpp).
 #pragma once
 
 #include <boost/asio/io_context.hpp>

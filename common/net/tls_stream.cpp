@@ -1,55 +1,135 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/net/tls_stream.hpp"
 
-#include <openssl/ssl.h>
-#include <openssl/sslerr.h>
-
 #include <algorithm>
 #include <array>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ssl/context.hpp>
-#include <boost/asio/ssl/error.hpp>
-#include <boost/asio/ssl/stream.hpp>
-#include <boost/asio/write.hpp>
 #include <utility>
+#include <vector>
 
 #include "common/net/timer.hpp"
+#include "common/net/tls_engine.hpp"
 #include "common/net/tls_words.hpp"
 
 namespace entente::net {
 namespace {
 
 using asio::ip::tcp;
-using TlsSocket = asio::ssl::stream<tcp::socket>;
 using Code = boost::system::error_code;
 
 // How long a refused peer is listened to, so that closing does not overtake the alert.
 constexpr std::chrono::milliseconds refusal_linger{1000};
 
+// What is read from a socket at once: about what the reader wants, a record at least.
+constexpr std::size_t received_min = 20U << 10U, received_max = 256U << 10U;
+// What is encrypted before it is sent.
+constexpr std::size_t sent_together = 256U << 10U;
+constexpr std::size_t spares_max = 4;
+
+// What every connection of a thread receives into: used up or copied before another does.
+std::span<std::byte> landing() {
+  thread_local Bytes place(received_max);
+  return place;
+}
+
+// Buffers for what goes out, kept for the next that sends.
+std::vector<Bytes>& spares() {
+  thread_local std::vector<Bytes> kept;
+  return kept;
+}
+
 // Kept alive by whoever waits for it, so that the stream may be destroyed first.
 struct TlsState {
-  TlsState(tcp::socket socket, asio::ssl::context& context) : tls(std::move(socket), context) {}
+  TlsState(tcp::socket connected, ssl_ctx_st* context, crypto::TlsEnd end)
+      : socket(std::move(connected)), engine(context, end) {
+    Code ignored;
+    socket.set_option(tcp::no_delay(true), ignored);
+    socket.non_blocking(true, ignored);
+  }
   void close() {
     Code ignored;
-    tls.lowest_layer().close(ignored);
+    socket.close(ignored);
   }
-  TlsSocket tls;
+  // What has come, about `wanted` bytes of it, for the engine; would_block when nothing has.
+  Code receive(std::size_t wanted) {
+    const std::size_t size = std::clamp(wanted + wanted / 64, received_min, received_max);
+    const std::span<std::byte> place = landing().first(size);
+    Code failure;
+    const std::size_t bytes = socket.read_some(asio::buffer(place.data(), size), failure);
+    if (failure == asio::error::eof) {
+      engine.bring_end();
+      return {};
+    }
+    if (!failure) engine.bring(ByteView(place).first(bytes));
+    return failure;
+  }
+  void take_spare() {
+    if (engine.out().capacity() != 0 || spares().empty()) return;
+    engine.out() = std::move(spares().back());
+    spares().pop_back();
+  }
+  void give_spare() {
+    if (!engine.out().empty()) return;
+    Bytes spare = std::move(engine.out());
+    engine.out() = Bytes();
+    if (spares().size() < spares_max) spares().push_back(std::move(spare));
+  }
+
+  tcp::socket socket;
+  TlsEngine engine;
 };
 
+// Sends what the engine has for the network.
+Async<void> flush(std::shared_ptr<TlsState> state) {
+  std::size_t sent = 0;
+  while (sent < state->engine.out().size()) {
+    const ByteView left = ByteView(state->engine.out()).subspan(sent);
+    Code failure;
+    sent += state->socket.write_some(asio::buffer(left.data(), left.size()), failure);
+    if (failure && failure != asio::error::would_block) co_return stream_error("writing", failure);
+    if (!failure) continue;
+    auto [unready] = co_await state->socket.async_wait(tcp::socket::wait_write, no_throw);
+    if (unready) co_return stream_error("writing", unready);
+  }
+  state->engine.out().clear();
+  co_return ok();
+}
+
 Async<std::size_t> read_some_from(std::shared_ptr<TlsState> state, std::span<std::byte> into) {
-  const asio::mutable_buffer buffer(into.data(), into.size());
-  auto [failure, bytes] = co_await state->tls.async_read_some(buffer, no_throw);
-  if (failure) co_return stream_error("reading", failure);
-  co_return bytes;
+  for (;;) {
+    std::size_t bytes = 0;
+    const TlsEngine::Step step = state->engine.read(into, &bytes);
+    state->engine.keep_rest();
+    if (step == TlsEngine::Step::done) co_return bytes;
+    if (step == TlsEngine::Step::failed) {
+      co_return stream_error("reading", state->engine.failure());
+    }
+    Code failure = state->receive(into.size());
+    if (failure == asio::error::would_block) {
+      auto [unready] = co_await state->socket.async_wait(tcp::socket::wait_read, no_throw);
+      failure = unready;
+    }
+    if (failure) co_return stream_error("reading", failure);
+  }
 }
 
 Async<void> write_to(std::shared_ptr<TlsState> state, std::span<const ByteView> parts) {
-  std::vector<asio::const_buffer> buffers;
-  buffers.reserve(parts.size());
-  for (const ByteView part : parts) buffers.emplace_back(part.data(), part.size());
-  auto [failure, bytes] = co_await asio::async_write(state->tls, buffers, no_throw);
-  if (failure) co_return stream_error("writing", failure);
-  co_return ok();
+  state->take_spare();
+  for (ByteView part : parts) {
+    while (!part.empty()) {
+      const ByteView next = part.first(std::min(part.size(), sent_together));
+      part = part.subspan(next.size());
+      if (state->engine.write(next) != TlsEngine::Step::done) {
+        co_return stream_error("writing", state->engine.failure());
+      }
+      if (state->engine.out().size() < sent_together) continue;
+      const Result<void> sent = co_await flush(state);
+      if (!sent) co_return sent.error();
+    }
+  }
+  const Result<void> sent = co_await flush(state);
+  state->give_spare();
+  co_return sent;
 }
 
 class TlsStream final : public Stream {
@@ -66,12 +146,12 @@ class TlsStream final : public Stream {
   Async<void> write(std::span<const ByteView> parts) override { return write_to(state_, parts); }
   void finish_writing() override {
     Code ignored;
-    state_->tls.lowest_layer().shutdown(tcp::socket::shutdown_send, ignored);
+    state_->socket.shutdown(tcp::socket::shutdown_send, ignored);
   }
   void close() override { state_->close(); }
   const Identity& peer() const override { return peer_; }
   ByteView peer_certificate() const override { return certificate_; }
-  Executor executor() const override { return state_->tls.lowest_layer().get_executor(); }
+  Executor executor() const override { return state_->socket.get_executor(); }
 
  private:
   std::shared_ptr<TlsState> state_;
@@ -82,18 +162,18 @@ class TlsStream final : public Stream {
 // Reads what the refused peer still sends, so that the alert is not lost in a reset.
 Async<void> drain(std::shared_ptr<TlsState> state) {
   Code ignored;
-  state->tls.next_layer().shutdown(tcp::socket::shutdown_send, ignored);
+  state->socket.shutdown(tcp::socket::shutdown_send, ignored);
   std::array<char, 4096> scrap;
   for (;;) {
     const asio::mutable_buffer buffer(scrap.data(), scrap.size());
-    auto [failure, bytes] = co_await state->tls.next_layer().async_read_some(buffer, no_throw);
+    auto [failure, bytes] = co_await state->socket.async_read_some(buffer, no_throw);
     if (failure) co_return ok();
   }
 }
 
 Result<std::unique_ptr<Stream>> checked_stream(std::shared_ptr<TlsState> state,
                                                const PeerRule& expected) {
-  ssl_st* connection = state->tls.native_handle();
+  ssl_st* connection = state->engine.native();
   auto peer = crypto::peer_identity(connection);
   if (!peer) return peer.error();
   if (auto welcome = check_peer(*peer, expected); !welcome) return welcome.error();
@@ -103,21 +183,32 @@ Result<std::unique_ptr<Stream>> checked_stream(std::shared_ptr<TlsState> state,
       std::make_unique<TlsStream>(std::move(state), std::move(*peer), certificate->der()));
 }
 
+Async<void> shake(std::shared_ptr<TlsState> state) {
+  for (;;) {
+    const TlsEngine::Step step = state->engine.shake_hands();
+    state->engine.keep_rest();
+    // Of a failure, too: the peer is told by an alert.
+    const Result<void> sent = co_await flush(state);
+    if (step == TlsEngine::Step::failed) {
+      co_return handshake_error(state->engine.failure(), state->engine.native());
+    }
+    if (!sent) co_return sent.error();
+    if (step == TlsEngine::Step::done) co_return ok();
+    Code failure = state->receive(received_min);
+    if (failure == asio::error::would_block) {
+      auto [unready] = co_await state->socket.async_wait(tcp::socket::wait_read, no_throw);
+      failure = unready;
+    }
+    if (failure) co_return handshake_error(failure, state->engine.native());
+  }
+}
+
 Async<std::unique_ptr<Stream>> shake_hands(tcp::socket socket, TlsContext context,
                                            PeerRule expected, crypto::TlsEnd end,
                                            std::chrono::milliseconds limit) {
-  Code ignored;
-  socket.set_option(tcp::no_delay(true), ignored);
-  asio::ssl::context shared(crypto::share(context));
-  auto state = std::make_shared<TlsState>(std::move(socket), shared);
-  auto shaking = [](std::shared_ptr<TlsState> with, crypto::TlsEnd as) -> Async<void> {
-    const auto side = as == crypto::TlsEnd::server ? asio::ssl::stream_base::server
-                                                   : asio::ssl::stream_base::client;
-    auto [failure] = co_await with->tls.async_handshake(side, no_throw);
-    if (failure) co_return handshake_error(failure, with->tls.native_handle());
-    co_return ok();
-  };
-  Result<void> shaken = co_await with_deadline(limit, shaking(state, end));
+  auto state = std::make_shared<TlsState>(std::move(socket), context.get(), end);
+  Async<void> shaking = shake(state);
+  Result<void> shaken = co_await with_deadline(limit, std::move(shaking));
   if (shaken) {
     auto stream = checked_stream(state, expected);
     if (stream) co_return std::move(*stream);

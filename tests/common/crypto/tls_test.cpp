@@ -261,14 +261,6 @@ BOOST_AUTO_TEST_CASE(a_context_is_refused_without_a_root_or_with_the_wrong_key) 
   }
 }
 
-BOOST_AUTO_TEST_CASE(a_shared_context_lives_until_its_last_owner) {
-  const Pair pair;
-  auto context = server_of(pair.coordinator);
-  const OwnedSslContext second(share(context));
-  context.reset();
-  BOOST_TEST(Handshake(client_of(pair.participant).get(), second.get()).open());
-}
-
 BOOST_AUTO_TEST_SUITE_END()
 
 }  // namespace entente::crypto

@@ -97,6 +97,7 @@ const std::vector<ProductCase> product_cases = [] {
       for (const std::size_t rows : {3U, 84U, 96U, 128U, 230U})
         cases.push_back({1, rows, 590, 2, 140, rows == 84, rows != 84, true, across, crowded});
       cases.push_back({5, 41, 300, 1, 70, true, false, false, false, crowded});
+      cases.push_back({5, 150, 300, 1, 70, false, true, false, false, crowded});
     }
   }
   // Few rows and a large b that lies without gaps.
