@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "bench/coordinator_process.hpp"
+#include "bench/federation_roof.hpp"
 #include "common/base/clock.hpp"
 #include "common/base/file.hpp"
 #include "common/base/program.hpp"
@@ -38,6 +39,7 @@
 #include "common/crypto/tls.hpp"
 #include "common/ledger/statement.hpp"
 #include "common/net/task_group.hpp"
+#include "common/net/timer.hpp"
 #include "common/net/tls_stream.hpp"
 #include "protocol/client.hpp"
 #include "protocol/limits.hpp"
@@ -54,6 +56,8 @@ constexpr const char* federation = "bench.example";
 constexpr std::size_t block_bytes = 1U << 20U;
 constexpr std::size_t buffers = 16;
 constexpr std::chrono::seconds patience{60};
+constexpr std::chrono::milliseconds turned_away_pause{100};
+constexpr int tries_max = 600;
 
 struct Options {
   std::string name = "own", folder, programs;
@@ -115,7 +119,7 @@ struct Member {
 
 struct Shared {
   net::Address address;
-  std::atomic<std::size_t> connected{0};
+  std::atomic<std::size_t> connected{0}, turned_away{0};
   std::mutex mutex;
   std::condition_variable changed;
   std::string failure;
@@ -224,18 +228,36 @@ Async<void> work(protocol::Client* client, Member* member) {
   }
 }
 
-Async<void> participate(Member* member, Shared* shared, net::BufferPool pool) {
+Async<std::unique_ptr<protocol::Client>> connect_once(Member* member, Shared* shared,
+                                                      net::BufferPool pool) {
   net::PeerRule rule(federation, {Role::coordinator});
   auto dialling = net::dial(shared->address, member->context, std::move(rule), patience);
   Result<std::unique_ptr<net::Stream>> stream = co_await std::move(dialling);
-  if (!stream) {
-    shared->fail(member->name + ": " + stream.error().detail);
-    co_return stream.error();
-  }
+  if (!stream) co_return stream.error();
   protocol::ClientSettings settings("bench", federation);
   auto greeting =
       protocol::Client::connect(std::move(*stream), std::move(pool), std::move(settings));
   Result<std::unique_ptr<protocol::Client>> client = co_await std::move(greeting);
+  co_return client;
+}
+
+// As a participant does: turned away by too many handshakes at once, it comes again.
+Async<std::unique_ptr<protocol::Client>> connect(Member* member, Shared* shared,
+                                                 net::BufferPool pool) {
+  for (int tries = 0;; ++tries) {
+    auto connecting = connect_once(member, shared, pool);
+    Result<std::unique_ptr<protocol::Client>> client = co_await std::move(connecting);
+    if (client || client.error().code != Errc::closed || tries == tries_max) co_return client;
+    ++shared->turned_away;
+    auto pausing = net::wait_for(turned_away_pause);
+    const Result<void> waited = co_await std::move(pausing);
+    if (!waited) co_return waited.error();
+  }
+}
+
+Async<void> participate(Member* member, Shared* shared, net::BufferPool pool) {
+  auto connecting = connect(member, shared, std::move(pool));
+  Result<std::unique_ptr<protocol::Client>> client = co_await std::move(connecting);
   if (!client) {
     shared->fail(member->name + ": " + client.error().detail);
     co_return client.error();
@@ -302,6 +324,8 @@ Result<ExitCode> drive(Options options) {
   write_text(folder / "plan" / "plan.toml", plan_of(options));
   std::vector<Member> members = make_members(options, folder);
 
+  const auto parts = bench::measure_parts(folder, members.front().credentials);
+  if (!parts) return parts.error();
   Coordinator coordinator(programs / "entente-coordinator", folder / "main" / "coordinator.toml");
   const std::string address = coordinator.wait_for("listening", "address");
   if (address.empty())
@@ -350,11 +374,13 @@ Result<ExitCode> drive(Options options) {
         std::printf(
             "{\"case\":\"%s\",\"participants\":%zu,\"model_bytes\":%.0f,\"rounds_per_s\":%.2f,\"mb_"
             "per_s\":%.1f,"
-            "\"coordinator_cpu_s_per_gb\":%.2f,\"coordinator_peak_mib\":%.1f,\"handshakes_per_s\":%"
-            ".0f}\n",
+            "\"coordinator_cpu_s_per_gb\":%.2f,\"coordinator_peak_mib\":%.1f,\"roof_mb_per_s\":%."
+            "0f,"
+            "\"handshakes_per_s\":%.0f,\"turned_away\":%zu}\n",
             options.name.c_str(), options.participants, model_bytes, rounds / took,
             moved / took / 1e6, used / moved * 1e9, coordinator.peak_mib(),
-            static_cast<double>(options.participants) / connecting);
+            bench::roof_mb_per_s(*parts), static_cast<double>(options.participants) / connecting,
+            shared.turned_away.load());
       }
     }
   }
