@@ -100,6 +100,7 @@ TlsEngine::Step TlsEngine::shake_hands() {
 
 TlsEngine::Step TlsEngine::read(std::span<std::byte> into, std::size_t* bytes) {
   *bytes = 0;
+  if (failure_) return Step::failed;  // OpenSSL gives the reason but once
   while (*bytes < into.size()) {
     std::size_t got = 0;
     ERR_clear_error();
@@ -107,7 +108,7 @@ TlsEngine::Step TlsEngine::read(std::span<std::byte> into, std::size_t* bytes) {
         SSL_read_ex(connection_.get(), into.data() + *bytes, into.size() - *bytes, &got);
     *bytes += got;
     if (outcome == 1) continue;
-    // What came before is given first; the same failure comes again.
+    // What came before is given first.
     const Step step = after(outcome);
     return *bytes > 0 ? Step::done : step;
   }

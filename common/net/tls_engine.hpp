@@ -15,8 +15,6 @@
 #include "common/base/bytes.hpp"
 #include "common/crypto/tls.hpp"
 
-struct bio_st;
-
 namespace entente::net {
 
 class TlsEngine {
@@ -46,7 +44,8 @@ class TlsEngine {
   // All of it, into out(). Never wants input.
   Step write(ByteView plaintext);
 
-  // Why the last step failed: of Asio's TLS or miscellaneous category.
+  // Why a step failed, of Asio's TLS or miscellaneous category: every later read fails with it,
+  // too.
   const boost::system::error_code& failure() const { return failure_; }
   ssl_st* native() const { return connection_.get(); }
 

@@ -20,7 +20,7 @@ inline constexpr std::size_t rows_worth_packing = 48;
 // Of a large b that few rows meet: so that what is asked for ahead stays in the cache until then.
 inline constexpr std::size_t steps_of_few_rows = 32;
 inline constexpr std::size_t large_line = 1024;
-inline constexpr std::size_t rows_in_cache = 256, rows_of_panels = 256;
+inline constexpr std::size_t rows_in_cache = 256;
 inline constexpr std::size_t steps_far_apart = 64, gathered_rows_max = 256;
 // Copied at a time, so that memory that lies together is read together: panels of 512 bytes in all,
 // and so many tiles' rows, asked for so many steps ahead.
@@ -314,7 +314,7 @@ void multiply_block(const Product<S>& product, const StepBlock& block, const Lef
         cut ? 1 : smaller(panels_together, (product.columns - column) / width);
     pack_panels(block, panel, width, count, packed);
     const std::size_t groups =
-        product.rows < rows_of_panels ? rows_of_panels / product.rows : std::size_t{1};
+        product.rows < rows_in_cache ? rows_in_cache / product.rows : std::size_t{1};
     for (std::size_t group = 0; group < product.groups; group += groups) {
       for (std::size_t i = 0; i < count; ++i) {
         panel.b = packed + i * block.segments * block.steps * width;

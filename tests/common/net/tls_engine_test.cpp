@@ -120,6 +120,28 @@ BOOST_AUTO_TEST_CASE(a_record_that_was_changed_or_cut_off_is_an_error) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(what_came_before_an_error_is_read_and_the_error_stays) {
+  Pair pair;
+  shake_hands(pair, 100'000);
+  const Bytes good = noise(1'000);
+  BOOST_REQUIRE((pair.client.write(good) == Step::done));
+  BOOST_REQUIRE((pair.client.write(good) == Step::done));
+  Bytes records = std::move(pair.client.out());
+  records.back() ^= std::byte{1};
+  pair.server.bring(records);
+  Bytes seen(2'000);
+  std::size_t got = 0;
+  BOOST_REQUIRE((pair.server.read(seen, &got) == Step::done));
+  seen.resize(got);
+  BOOST_TEST((seen == good));
+  for (int again = 0; again < 2; ++again) {
+    BOOST_TEST((pair.server.read(seen, &got) == Step::failed));
+    BOOST_TEST(pair.server.failure().failed());
+    BOOST_TEST(pair.server.failure().message().find("mac") != std::string::npos,
+               pair.server.failure().message());
+  }
+}
+
 BOOST_AUTO_TEST_CASE(nonsense_instead_of_a_handshake_is_an_error) {
   Pair pair;
   const Bytes nonsense = noise(200);
