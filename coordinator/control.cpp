@@ -41,6 +41,7 @@ Result<void> Control::State::open() {
                            });
   if (!opened) return opened.error();
   core.emplace(std::move(*opened));
+  all_to_tell = true;
   ledger_problem.clear();
   return ok();
 }
@@ -121,6 +122,7 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
   }
   if (!looked && std::holds_alternative<round::Recruiting>(core->state().phase)) schedule();
   keep_head();
+  note_agendas(outcome->entries);
   for (const ledger::Entry& entry : outcome->entries) log_entry(entry);
   for (std::size_t i = 0; i < replies.size(); ++i) answer(outcome->answers[i], *replies[i]);
   for (const Waiting& one : batch) {
@@ -154,7 +156,10 @@ void Control::State::take_evaluation(const EvaluationReported& reported, const R
   const round::EvaluationOffered offered{
       reported.from, report.plan, report.round, report.model, {report.examples, report.metrics}};
   const round::Answer given = round::admit_evaluation(core->state(), offered);
-  if (given.verdict == Verdict::accepted) evaluations[reported.from] = offered.evaluation;
+  if (given.verdict == Verdict::accepted) {
+    evaluations[reported.from] = offered.evaluation;
+    to_tell.insert(reported.from);
+  }
   if (reply) reply(protocol::Answer{given.verdict, given.reason, std::nullopt});
 }
 
@@ -162,10 +167,8 @@ round::Tick Control::State::surroundings(bool may_open) {
   round::Tick tick;
   tick.evaluations = evaluations;
   tick.may_open = may_open;
-  for (const auto& [id, peer] : peers) {
-    if (peer.connection.identity.role == Role::participant)
-      tick.available.insert(peer.connection.identity.name);
-  }
+  // Who is there matters where a round opens or is evaluated: not to each update that arrives.
+  if (!std::holds_alternative<round::Collecting>(core->state().phase)) tick.available = present();
   return tick;
 }
 
@@ -213,13 +216,15 @@ std::string Control::State::problem() const {
   return !space_problem.empty() ? space_problem : work_problem;
 }
 
+std::set<std::string> Control::State::present() const {
+  std::set<std::string> names;
+  for (const auto& [name, peer] : peers) names.insert(names.end(), name);
+  return names;
+}
+
 Scenery Control::State::scenery() const {
   Scenery scenery;
-  for (const auto& [id, peer] : peers) {
-    if (peer.connection.identity.role == Role::participant) {
-      scenery.connected.insert(peer.connection.identity.name);
-    }
-  }
+  scenery.connected = present();
   for (const auto& [name, evaluation] : evaluations) scenery.evaluated.insert(name);
   scenery.uploads = uploads;
   scenery.problem = problem();
@@ -242,8 +247,8 @@ void Control::State::update_figures() {
 // --- the door
 
 Control::Control(asio::io_context& thread, asio::thread_pool& work, const Store& store,
-                 ControlSettings settings, crypto::PrivateKey ledger_key)
-    : state_(std::make_shared<State>(thread, work, store, std::move(settings),
+                 Layouts& layouts, ControlSettings settings, crypto::PrivateKey ledger_key)
+    : state_(std::make_shared<State>(thread, work, store, layouts, std::move(settings),
                                      std::move(ledger_key))) {}
 
 Control::~Control() = default;
@@ -271,25 +276,20 @@ void Control::ask(Question question, Reply reply) {
 
 void Control::connected(Connection connection) {
   asio::post(state_->thread, [state = state_, connection = std::move(connection)]() mutable {
-    for (const auto& [id, peer] : state->peers) {
-      if (peer.connection.identity == connection.identity &&
-          connection.identity.role == Role::participant) {
-        peer.connection.close("another session with this certificate's identity was opened");
-      }
+    const std::string name = connection.identity.name;
+    if (const auto former = state->peers.find(name); former != state->peers.end()) {
+      former->second.connection.close(
+          "another session with this certificate's identity was opened");
     }
-    std::erase_if(state->peers, [&](const auto& item) {
-      return item.second.connection.identity == connection.identity &&
-             connection.identity.role == Role::participant;
-    });
-    const std::uint64_t id = connection.id;
-    state->peers.emplace(id, State::Peer{std::move(connection), std::nullopt});
+    state->peers.insert_or_assign(name, State::Peer{std::move(connection), std::nullopt});
+    state->to_tell.insert(name);
     state->schedule();
   });
 }
 
 void Control::disconnected(std::uint64_t id) {
   asio::post(state_->thread, [state = state_, id] {
-    state->peers.erase(id);
+    std::erase_if(state->peers, [id](const auto& item) { return item.second.connection.id == id; });
     state->schedule();
   });
 }

@@ -22,14 +22,15 @@
 #include "common/base/clock.hpp"
 #include "common/base/identity.hpp"
 #include "common/crypto/key.hpp"
+#include "coordinator/admission.hpp"
 #include "coordinator/round/event.hpp"
 #include "coordinator/store.hpp"
 #include "protocol/messages.hpp"
 
 namespace entente::coordinator {
 
-// A connected peer. The functions may be called on the control thread at any time and must not
-// block; they hand over to the session's own thread.
+// A participant that is connected. The functions may be called on the control thread at any time
+// and must not block; they hand over to the session's own thread.
 struct Connection {
   std::uint64_t id = 0;
   Identity identity;
@@ -72,9 +73,9 @@ struct Figures {
 
 class Control {
  public:
-  // `store` must outlive the Control. `work`: where aggregation runs.
+  // `store` and `layouts` must outlive the Control. `work`: where aggregation runs.
   Control(boost::asio::io_context& thread, boost::asio::thread_pool& work, const Store& store,
-          ControlSettings settings, crypto::PrivateKey ledger_key);
+          Layouts& layouts, ControlSettings settings, crypto::PrivateKey ledger_key);
   ~Control();
 
   // Opens the ledger and begins. Call on the control thread (or before it runs).

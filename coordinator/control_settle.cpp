@@ -41,24 +41,44 @@ void Control::State::forget_evaluations() {
   uploads.clear();
 }
 
+void Control::State::note_agendas(std::span<const ledger::Entry> entries) {
+  for (const ledger::Entry& entry : entries) {
+    const auto actor = parse_identity(entry.actor);
+    if (actor && actor->role == Role::participant) {
+      to_tell.insert(actor->name);
+    } else {
+      all_to_tell = true;
+    }
+  }
+}
+
 void Control::State::tell_agendas() {
-  const TimePoint now = clock->now();
   std::set<std::string> evaluated;
   for (const auto& [name, evaluation] : evaluations) evaluated.insert(name);
-  for (auto& [id, peer] : peers) {
-    if (peer.connection.identity.role != Role::participant) continue;
-    round::Agenda agenda = round::agenda(core->state(), peer.connection.identity.name, evaluated);
-    if (peer.told == agenda) continue;
-    auto message = agenda_message(*core, store, agenda, now);
-    if (!message) {
-      work_problem = "an agenda cannot be told: " + message.error().detail;
-      log_error("agenda cannot be told", {{"participant", peer.connection.identity.name},
-                                          {"reason", message.error().detail}});
-      continue;
+  const std::set<std::string> some = std::exchange(to_tell, {});
+  if (std::exchange(all_to_tell, false)) {
+    for (auto& [name, peer] : peers) tell_agenda(name, peer, evaluated);
+  } else {
+    for (const std::string& name : some) {
+      if (const auto peer = peers.find(name); peer != peers.end())
+        tell_agenda(name, peer->second, evaluated);
     }
-    peer.connection.send(std::move(*message));
-    peer.told = std::move(agenda);
   }
+}
+
+void Control::State::tell_agenda(const std::string& name, Peer& peer,
+                                 const std::set<std::string>& evaluated) {
+  round::Agenda agenda = round::agenda(core->state(), name, evaluated);
+  if (peer.told == agenda) return;
+  auto message = agenda_message(*core, store, agenda, clock->now());
+  if (!message) {
+    work_problem = "an agenda cannot be told: " + message.error().detail;
+    log_error("agenda cannot be told", {{"participant", name}, {"reason", message.error().detail}});
+    to_tell.insert(name);
+    return;
+  }
+  peer.connection.send(std::move(*message));
+  peer.told = std::move(agenda);
 }
 
 void Control::State::start_work() {
@@ -68,16 +88,21 @@ void Control::State::start_work() {
   working = true;
   running = task;
   asio::post(pool, [self = shared_from_this(), task] {
-    const Digest plan_digest = std::holds_alternative<round::Aggregate>(task)
-                                   ? std::get<round::Aggregate>(task).plan
-                                   : std::get<round::PrepareModel>(task).plan;
-    auto plan = self->store.plan(plan_digest);
-    Result<Digest> outcome = !plan ? Result<Digest>(plan.error())
-                             : std::holds_alternative<round::Aggregate>(task)
-                                 ? aggregate(self->store, *plan, std::get<round::Aggregate>(task))
-                                 : prepare_model(self->store, *plan);
+    const Result<Digest> outcome = self->carry_out(task);
     asio::post(self->thread, [self, task, outcome] { self->finish_work(task, outcome); });
   });
+}
+
+// On a thread of the pool.
+Result<Digest> Control::State::carry_out(const round::Work& task) const {
+  if (const auto* average = std::get_if<round::Aggregate>(&task)) {
+    auto layout = layouts.of_plan(average->plan);
+    if (!layout) return layout.error();
+    return aggregate(store, **layout, *average);
+  }
+  auto plan = store.plan(std::get<round::PrepareModel>(task).plan);
+  if (!plan) return plan.error();
+  return prepare_model(store, *plan);
 }
 
 void Control::State::finish_work(const round::Work& task, Result<Digest> outcome) {
@@ -157,13 +182,16 @@ bool Control::State::check_space() {
   return false;
 }
 
-// Looks at the folders only when what is needed has changed.
+// Looks at the folders only when something is no longer needed.
 void Control::State::sweep() {
   const round::State& state = core->state();
   Needed needed{round::needed_updates(state),
                 std::holds_alternative<round::Collecting>(state.phase),
                 round::needed_models(state)};
-  if (swept == needed) return;
+  if (swept && needed.includes(*swept)) {
+    swept = std::move(needed);
+    return;
+  }
   auto removed =
       store.sweep(needed.updates, needed.collecting, needed.models, settings.models_kept);
   if (removed) {

@@ -5,6 +5,7 @@
 // control thread, but for `figures`.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <map>
@@ -12,7 +13,9 @@
 #include <mutex>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "coordinator/control.hpp"
@@ -38,14 +41,18 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
     std::set<Digest> updates;
     bool collecting = false;
     std::set<Digest> models;
-    friend bool operator==(const Needed&, const Needed&) = default;
+    bool includes(const Needed& other) const {
+      return std::ranges::includes(updates, other.updates) &&
+             std::ranges::includes(models, other.models) && (collecting || !other.collecting);
+    }
   };
 
-  State(asio::io_context& thread_, asio::thread_pool& work_, const Store& store_,
+  State(asio::io_context& thread_, asio::thread_pool& work_, const Store& store_, Layouts& layouts_,
         ControlSettings settings_, crypto::PrivateKey key_)
       : thread(thread_),
         pool(work_),
         store(store_),
+        layouts(layouts_),
         settings(std::move(settings_)),
         key(std::move(key_)),
         deadline(thread_),
@@ -58,6 +65,7 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   asio::io_context& thread;
   asio::thread_pool& pool;
   const Store& store;
+  Layouts& layouts;
   ControlSettings settings;
   crypto::PrivateKey key;
   std::unique_ptr<Storage> storage;
@@ -66,7 +74,11 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   std::vector<Waiting> waiting;
   bool drain_posted = false;
   bool stopped = false;
-  std::map<std::uint64_t, Peer> peers;
+  std::map<std::string, Peer> peers;  // the participants that are connected, by name
+  // Whose agendas may have changed since they were told: with an entry of somebody else than a
+  // participant, everybody's.
+  std::set<std::string> to_tell;
+  bool all_to_tell = true;
   std::map<std::string, round::Evaluation> evaluations;
   std::optional<Digest> evaluated_model;
   std::map<std::string, UploadProgress> uploads;
@@ -96,10 +108,13 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   void answer(const round::Answer& answer, const Reply& reply);
   void take_evaluation(const EvaluationReported& reported, const Reply& reply);
   round::Tick surroundings(bool may_open);
+  void note_agendas(std::span<const ledger::Entry> entries);
   void settle();
   void forget_evaluations();
   void tell_agendas();
+  void tell_agenda(const std::string& name, Peer& peer, const std::set<std::string>& evaluated);
   void start_work();
+  Result<Digest> carry_out(const round::Work& task) const;
   void finish_work(const round::Work& task, Result<Digest> outcome);
   void check_spool();
   bool check_space();
@@ -110,6 +125,7 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   void keep_head_in(std::chrono::milliseconds wait);
   void flush_strangers();
   void update_figures();
+  std::set<std::string> present() const;
   std::string problem() const;
   Scenery scenery() const;
 };

@@ -10,7 +10,7 @@ namespace {
 // for somebody.
 constexpr int ticks_max = 64;
 
-// Applies what was decided to the provisional state. A decision that its own state refuses is a
+// Applies what was decided. A decision that its own state refuses is a
 // programmer's error.
 void take(const round::Decision& decision, round::State& state,
           std::vector<ledger::Entry>& entries) {
@@ -53,21 +53,19 @@ Result<Core> Core::open(Storage& storage, const std::string& federation,
 
 Result<Outcome> Core::handle(std::span<const round::Event> events, const round::Tick& surroundings,
                              TimePoint now) {
-  round::State state = state_;
   Outcome outcome;
   for (const round::Event& event : events) {
-    round::Decision decision = round::decide(state, event, now);
-    take(decision, state, outcome.entries);
+    round::Decision decision = round::decide(state_, event, now);
+    take(decision, state_, outcome.entries);
     outcome.answers.push_back(std::move(decision.answer));
   }
   for (int i = 0; i < ticks_max; ++i) {
-    const round::Decision decision = round::decide(state, surroundings, now);
+    const round::Decision decision = round::decide(state_, surroundings, now);
     if (decision.entries.empty()) break;
-    take(decision, state, outcome.entries);
+    take(decision, state_, outcome.entries);
   }
   if (auto durable = log_.append(outcome.entries, ledger::StoreHead::later); !durable)
     return durable.error();
-  state_ = std::move(state);
   return outcome;
 }
 

@@ -32,10 +32,11 @@ class Core {
                            const std::string& coordinator_uri, crypto::PrivateKey ledger_key,
                            const std::function<TimePoint(TimePoint last_entry)>& clock);
 
-  // Decides `events` in order on a provisional copy of the state, ticks with `surroundings` until
-  // nothing follows, makes all entries durable with one sync, adopts the copy. One answer for each
-  // event, in order. Errors: io - the entries may or may not be on disk: nothing was adopted,
-  // nothing may be answered, and the Core must be opened again before anything else.
+  // Decides `events` in order, ticks with `surroundings` until nothing follows, makes all entries
+  // durable with one sync. One answer for each event, in order. The state is not copied for this: a
+  // copy would cost as much as all rounds ever committed. Errors: io - the entries may or may not
+  // be on disk and the state is ahead of it: nothing may be answered, and the Core must be opened
+  // again before anything else.
   Result<Outcome> handle(std::span<const round::Event> events, const round::Tick& surroundings,
                          TimePoint now);
 

@@ -150,7 +150,7 @@ class Daemon {
         store_(store),
         layouts_(store),
         work_(1),
-        control_(thread_, work_, store,
+        control_(thread_, work_, store, layouts_,
                  ControlSettings{start.configuration.federation, start.credentials.identity.uri(),
                                  start.configuration.models_kept, 2000ms},
                  start.ledger_key),

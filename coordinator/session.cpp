@@ -215,9 +215,11 @@ class Session final : public protocol::ServerHandler {
       if (!refused) co_return refused.error();
       co_return Outcome(std::move(*refused));
     }
-    if (auto kept = hall_.store.keep_one_part(member_.identity.name, offer.update); !kept) {
-      co_return Outcome(refuse(Verdict::busy, kept.error().detail));
+    if (!spool_tidy_) {
+      if (auto kept = hall_.store.keep_one_part(member_.identity.name, offer.update); !kept)
+        co_return Outcome(refuse(Verdict::busy, kept.error().detail));
     }
+    spool_tidy_ = false;
     check_ = std::make_shared<tensor::StreamCheck>(**layout);
     progress_told_ = 0;
     protocol::Expected expected(hall_.store.update_path(member_.identity.name, offer.update),
@@ -231,6 +233,7 @@ class Session final : public protocol::ServerHandler {
     if (!received) {
       whole = received.error();
     } else {
+      spool_tidy_ = true;
       whole = check_->finish();
     }
     if (!whole) {
@@ -292,6 +295,9 @@ class Session final : public protocol::ServerHandler {
   protocol::ServerSession session_;
   std::shared_ptr<tensor::StreamCheck> check_;  // of the upload under way
   std::uint64_t progress_told_ = 0;
+  // Nothing that the member began to send lies in the spool: looking costs as much as all have
+  // sent.
+  bool spool_tidy_ = false;
 };
 
 }  // namespace

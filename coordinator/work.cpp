@@ -14,10 +14,10 @@
 namespace entente::coordinator {
 namespace {
 
-// One task's coordinates, and how many tasks make a block that is written and hashed at once: 8 MiB
-// of model in memory.
-constexpr std::uint64_t task_floats = 64U << 10U;
-constexpr std::uint64_t block_floats = 32 * task_floats;
+// One task's coordinates, so few that their sum stays in the second-level cache, and how many make
+// a block that is written and hashed at once: 8 MiB of model in memory.
+constexpr std::uint64_t task_floats = 32U << 10U;
+constexpr std::uint64_t block_floats = 64 * task_floats;
 
 // The open files of a round, and the shares of their owners, in order of names.
 struct Inputs {
@@ -50,8 +50,10 @@ Result<void> read_floats(const File& file, std::uint64_t prefix_bytes, std::uint
 
 // The average of coordinates [first, first + model.size()), into `model`.
 Result<void> average_part(const Inputs& inputs, std::uint64_t first, std::span<float> model) {
-  std::vector<double> sum(model.size());
-  std::vector<float> update(model.size());
+  thread_local std::vector<double> sum;
+  thread_local std::vector<float> update;
+  sum.assign(model.size(), 0.0);
+  update.resize(model.size());
   if (auto read = read_floats(inputs.model, inputs.prefix_bytes, first, model); !read) return read;
   for (std::size_t i = 0; i < inputs.updates.size(); ++i) {
     if (auto read = read_floats(inputs.updates[i], inputs.prefix_bytes, first, update); !read)
@@ -62,14 +64,19 @@ Result<void> average_part(const Inputs& inputs, std::uint64_t first, std::span<f
   return ok();
 }
 
-// The same for a block of many parts, on all cores.
-Result<void> average_block(const Inputs& inputs, std::uint64_t first, std::span<float> block) {
+// The same for a block of many parts, on all cores, while `meanwhile` is done by one of them.
+Result<void> average_block(const Inputs& inputs, std::uint64_t first, std::span<float> block,
+                           const std::function<Result<void>()>& meanwhile) {
   const std::size_t parts = (block.size() + task_floats - 1) / task_floats;
-  std::vector<Result<void>> outcomes(parts, ok());
-  parallel_for(parts, [&](std::size_t part) {
-    const std::size_t at = part * task_floats;
+  std::vector<Result<void>> outcomes(parts + 1, ok());
+  parallel_for(parts + 1, [&](std::size_t task) {
+    if (task == 0) {
+      outcomes[task] = meanwhile();
+      return;
+    }
+    const std::size_t at = (task - 1) * task_floats;
     const std::size_t size = std::min<std::size_t>(task_floats, block.size() - at);
-    outcomes[part] = average_part(inputs, first + at, block.subspan(at, size));
+    outcomes[task] = average_part(inputs, first + at, block.subspan(at, size));
   });
   for (Result<void>& outcome : outcomes) {
     if (!outcome) return outcome;
@@ -94,22 +101,31 @@ Result<Digest> prepare_model(const Store& store, const plan::Plan& plan) {
   return writer->finish();
 }
 
-Result<Digest> aggregate(const Store& store, const plan::Plan& plan, const round::Aggregate& task) {
-  auto network = plan::compile(plan);
-  if (!network) return network.error();
-  auto inputs = open_inputs(store, task, network->layout());
-  if (!inputs) return in_context("aggregating round " + std::to_string(task.round), inputs.error());
-  auto writer = ModelWriter::begin(store, network->layout());
-  if (!writer) return writer.error();
-  std::vector<float> block;
-  const std::uint64_t count = network->parameter_count();
+Result<void> average(const Store& store, const tensor::ParameterLayout& layout,
+                     const round::Aggregate& task,
+                     const std::function<Result<void>(std::span<const float>)>& take) {
+  auto inputs = open_inputs(store, task, layout);
+  if (!inputs) return inputs.error();
+  // One block is taken while the next is averaged.
+  std::vector<float> block, former;
+  const auto take_former = [&] { return former.empty() ? ok() : take(former); };
+  const std::uint64_t count = layout.parameter_count();
   for (std::uint64_t first = 0; first < count; first += block_floats) {
     block.resize(std::min(block_floats, count - first));
-    if (auto averaged = average_block(*inputs, first, block); !averaged) {
-      return in_context("aggregating round " + std::to_string(task.round), averaged.error());
-    }
-    if (auto written = writer->append(block); !written) return written.error();
+    if (auto done = average_block(*inputs, first, block, take_former); !done) return done;
+    std::swap(block, former);
   }
+  return take_former();
+}
+
+Result<Digest> aggregate(const Store& store, const tensor::ParameterLayout& layout,
+                         const round::Aggregate& task) {
+  auto writer = ModelWriter::begin(store, layout);
+  if (!writer) return writer.error();
+  auto averaged = average(store, layout, task,
+                          [&](std::span<const float> block) { return writer->append(block); });
+  if (!averaged)
+    return in_context("aggregating round " + std::to_string(task.round), averaged.error());
   return writer->finish();
 }
 

@@ -10,7 +10,6 @@
 namespace entente::protocol {
 
 using net::Async;
-using net::with_deadline;
 
 Channel::Channel(std::unique_ptr<net::Stream> stream, net::BufferPool pool, Timing timing)
     : stream_(std::move(stream)),
@@ -26,27 +25,34 @@ void Channel::close() {
   heartbeat_.cancel();
 }
 
-Async<void> Channel::read_exactly(std::span<std::byte> into, std::size_t* so_far) {
-  while (*so_far < into.size()) {
-    const Result<std::size_t> bytes = co_await stream_->read_some(into.subspan(*so_far));
-    if (!bytes) co_return bytes.error();
-    *so_far += *bytes;
+// All of it within `limit`, however many pieces it comes in.
+Async<void> Channel::read_exactly(std::span<std::byte> into, std::size_t* so_far,
+                                  std::chrono::milliseconds limit) {
+  const net::Instant end = net::now() + limit;
+  std::chrono::milliseconds left = limit;
+  while (*so_far < into.size() && left.count() > 0) {
+    const std::span<std::byte> rest = into.subspan(*so_far);
+    const Result<std::size_t> bytes = co_await stream_->read_some(rest, left);
+    if (!bytes && bytes.error().code != Errc::timed_out) co_return bytes.error();
+    if (bytes) *so_far += *bytes;
+    left = std::chrono::ceil<std::chrono::milliseconds>(end - net::now());
   }
-  co_return ok();
+  if (*so_far == into.size()) co_return ok();
+  co_return Error{Errc::timed_out, "no answer within " + std::to_string(limit.count()) + " ms"};
 }
 
-Async<FrameHeader> Channel::read_header() {
+Async<FrameHeader> Channel::read_header(std::chrono::milliseconds limit) {
   std::array<std::byte, frame_header_bytes> bytes{};
   std::size_t got = 0;
-  const Result<void> read = co_await read_exactly(bytes, &got);
+  const Result<void> read = co_await read_exactly(bytes, &got, limit);
   if (!read) co_return read.error();
   co_return decode_frame_header(bytes);
 }
 
-Async<Message> Channel::receive_message(FrameHeader header) {
+Async<Message> Channel::receive_message(FrameHeader header, std::chrono::milliseconds limit) {
   Bytes body(header.size_bytes);
   std::size_t got = 0;
-  const Result<void> read = co_await with_deadline(timing_.silence_max, read_exactly(body, &got));
+  const Result<void> read = co_await read_exactly(body, &got, limit);
   if (!read) co_return read.error();
   co_return decode(body);
 }
@@ -54,7 +60,7 @@ Async<Message> Channel::receive_message(FrameHeader header) {
 Async<Incoming> Channel::receive_body(FrameHeader header) {
   std::size_t got = 0;
   if (header.type == FrameType::control) {
-    Result<Message> message = co_await receive_message(header);
+    Result<Message> message = co_await receive_message(header, timing_.silence_max);
     if (!message) co_return message.error();
     co_return Incoming(std::move(*message));
   }
@@ -62,20 +68,19 @@ Async<Incoming> Channel::receive_body(FrameHeader header) {
     StreamEnd end;
     end.stream = header.stream;
     end.length = header.offset;
-    const Result<void> read =
-        co_await with_deadline(timing_.silence_max, read_exactly(end.digest.bytes, &got));
+    const Result<void> read = co_await read_exactly(end.digest.bytes, &got, timing_.silence_max);
     if (!read) co_return read.error();
     co_return Incoming(end);
   }
-  Result<net::Buffer> buffer = co_await with_deadline(timing_.buffer_max, pool_.take());
+  Result<net::Buffer> buffer = co_await pool_.take(timing_.buffer_max);
   if (!buffer) co_return in_context("waiting for a buffer", buffer.error());
   DataFrame data;
   data.stream = header.stream;
   data.offset = header.offset;
   data.bytes = std::move(*buffer);
   data.bytes.resize(header.size_bytes);
-  const Result<void> read =
-      co_await with_deadline(timing_.silence_max, read_exactly(data.bytes.bytes(), &got));
+  const std::span<std::byte> body = data.bytes.bytes();
+  const Result<void> read = co_await read_exactly(body, &got, timing_.silence_max);
   if (!read && got == 0) co_return read.error();
   if (!read) broken_off_ = read.error();
   data.bytes.resize(got);
@@ -91,7 +96,7 @@ Error Channel::receive_failed(std::string_view doing, const Error& error) {
 Async<void> Channel::drain() {
   std::array<std::byte, 4096> scrap;
   while (!closed_) {
-    const Result<std::size_t> bytes = co_await stream_->read_some(scrap);
+    const Result<std::size_t> bytes = co_await stream_->read_some(scrap, timing_.silence_max);
     if (!bytes && bytes.error().code == Errc::cancelled) co_return bytes.error();
     if (!bytes) co_return ok();
   }
@@ -101,7 +106,7 @@ Async<void> Channel::drain() {
 Async<Incoming> Channel::receive() {
   for (;;) {
     if (broken_off_) co_return receive_failed("receiving", *broken_off_);
-    const Result<FrameHeader> header = co_await with_deadline(timing_.silence_max, read_header());
+    const Result<FrameHeader> header = co_await read_header(timing_.silence_max);
     if (!header) co_return receive_failed("receiving", header.error());
     Result<Incoming> incoming = co_await receive_body(*header);
     if (!incoming) co_return receive_failed("receiving", incoming.error());
@@ -118,13 +123,12 @@ Async<Incoming> Channel::receive() {
 }
 
 Async<Message> Channel::receive_first() {
-  Result<FrameHeader> header = co_await with_deadline(timing_.first_frame_max, read_header());
+  Result<FrameHeader> header = co_await read_header(timing_.first_frame_max);
   if (header && header->type != FrameType::control) {
     header = Error{Errc::malformed, "expected a message first, saw bulk data"};
   }
   if (!header) co_return receive_failed("receiving the first frame", header.error());
-  Result<Message> message =
-      co_await with_deadline(timing_.first_frame_max, receive_message(*header));
+  Result<Message> message = co_await receive_message(*header, timing_.first_frame_max);
   if (!message) co_return receive_failed("receiving the first frame", message.error());
   co_return std::move(*message);
 }
@@ -135,7 +139,7 @@ Async<void> Channel::send_frame(FrameHeader header, ByteView body) {
   if (closed_) co_return Error{Errc::closed, "sending: the connection is closed"};
   const std::array<std::byte, frame_header_bytes> head = encode_frame_header(header);
   const std::array<ByteView, 2> parts{ByteView(head), body};
-  const Result<void> written = co_await with_deadline(timing_.write_max, stream_->write(parts));
+  const Result<void> written = co_await stream_->write(parts, timing_.write_max);
   last_sent_ = net::now();
   if (written) co_return ok();
   close();  // a frame cut short: the stream has lost its place

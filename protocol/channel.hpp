@@ -92,10 +92,11 @@ class Channel {
 
  private:
   Error receive_failed(std::string_view doing, const Error& error);
-  net::Async<void> read_exactly(std::span<std::byte> into, std::size_t* so_far);
-  net::Async<FrameHeader> read_header();
+  net::Async<void> read_exactly(std::span<std::byte> into, std::size_t* so_far,
+                                std::chrono::milliseconds limit);
+  net::Async<FrameHeader> read_header(std::chrono::milliseconds limit);
   net::Async<Incoming> receive_body(FrameHeader header);
-  net::Async<Message> receive_message(FrameHeader header);
+  net::Async<Message> receive_message(FrameHeader header, std::chrono::milliseconds limit);
   net::Async<void> send_frame(FrameHeader header, ByteView body);
 
   std::unique_ptr<net::Stream> stream_;

@@ -15,8 +15,7 @@ Async<bool> send_file(Channel* channel, Outgoing what, std::shared_ptr<const boo
   std::uint64_t offset = what.offset;
   while (offset < what.size_bytes) {
     if (*stopped) co_return false;
-    Result<net::Buffer> buffer =
-        co_await net::with_deadline(channel->timing().buffer_max, channel->pool().take());
+    Result<net::Buffer> buffer = co_await channel->pool().take(channel->timing().buffer_max);
     if (!buffer) co_return in_context("waiting for a buffer", buffer.error());
     const std::uint64_t left = what.size_bytes - offset;
     buffer->resize(static_cast<std::size_t>(
@@ -54,7 +53,7 @@ Async<Receiver> Receiver::open(Expected what, net::BufferPool pool) {
 
 Async<void> Receiver::read_part(net::BufferPool pool, std::uint64_t size_bytes) {
   while (position_ < size_bytes) {
-    Result<net::Buffer> buffer = co_await net::with_deadline(protocol::buffer_max, pool.take());
+    Result<net::Buffer> buffer = co_await pool.take(protocol::buffer_max);
     if (!buffer) co_return in_context("waiting for a buffer", buffer.error());
     buffer->resize(static_cast<std::size_t>(
         std::min<std::uint64_t>(size_bytes - position_, buffer->capacity())));

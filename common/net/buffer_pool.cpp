@@ -48,8 +48,11 @@ std::size_t BufferPool::free() const {
   return shelf_->permits.free();
 }
 
-Async<Buffer> BufferPool::take_from(std::shared_ptr<Buffer::Shelf> shelf) {
-  Result<Permit> permit = co_await shelf->permits.take();
+Async<Buffer> BufferPool::take_from(std::shared_ptr<Buffer::Shelf> shelf,
+                                    std::chrono::milliseconds limit) {
+  Async<Permit> taking = shelf->permits.take();
+  if (shelf->permits.free() == 0) taking = with_deadline(limit, std::move(taking));
+  Result<Permit> permit = co_await std::move(taking);
   if (!permit) co_return permit.error();
   Buffer buffer;
   buffer.permit_ = std::move(*permit);

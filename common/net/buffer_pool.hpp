@@ -5,6 +5,7 @@
 // their memory is kept for the next. Threads: one (that of `executor`).
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -45,12 +46,14 @@ class BufferPool {
   // At most `count` buffers of `buffer_bytes` each; memory is taken when first needed.
   BufferPool(Executor executor, std::size_t count,
              std::size_t buffer_bytes = std::size_t{256} << 10U);
-  // A buffer of size 0. Errors: cancelled - the caller is being stopped.
-  Async<Buffer> take() { return take_from(shelf_); }
+  // A buffer of size 0. Errors: timed_out - none came free within `limit`; cancelled - the caller
+  // is being stopped.
+  Async<Buffer> take(std::chrono::milliseconds limit) { return take_from(shelf_, limit); }
   std::size_t free() const;
 
  private:
-  static Async<Buffer> take_from(std::shared_ptr<Buffer::Shelf> shelf);
+  static Async<Buffer> take_from(std::shared_ptr<Buffer::Shelf> shelf,
+                                 std::chrono::milliseconds limit);
   std::shared_ptr<Buffer::Shelf> shelf_;
 };
 

@@ -138,11 +138,12 @@ class MemoryStream final : public Stream {
   MemoryStream(const MemoryStream&) = delete;
   MemoryStream& operator=(const MemoryStream&) = delete;
 
-  Async<std::size_t> read_some(std::span<std::byte> into) override {
-    return read_from(link_, in_, into);
+  Async<std::size_t> read_some(std::span<std::byte> into,
+                               std::chrono::milliseconds limit) override {
+    return with_deadline(limit, read_from(link_, in_, into));
   }
-  Async<void> write(std::span<const ByteView> parts) override {
-    return write_to(link_, out_, parts);
+  Async<void> write(std::span<const ByteView> parts, std::chrono::milliseconds limit) override {
+    return with_deadline(limit, write_to(link_, out_, parts));
   }
   void finish_writing() override {
     out_->writer_closed = true;

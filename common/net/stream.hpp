@@ -3,9 +3,11 @@
 // A connection to one known peer, as bytes. Over TLS in production (tls_stream.hpp), in memory in
 // simulations and tests (memory_stream.hpp). Frames and messages: protocol/channel.hpp.
 //
-// At most one read and one write at a time. Threads: that of the stream's executor alone.
+// At most one read and one write at a time. What can be done at once is done without a wait: a
+// deadline's machinery costs more than a small read. Threads: that of the stream's executor alone.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <span>
 
@@ -21,12 +23,15 @@ class Stream {
 
   // At least one byte into `into`, which must stay alive and not be empty; gives how many.
   // Errors: closed - by the peer, by close(), or the connection broke; unauthenticated - the peer
-  // refused our certificate (TLS 1.3 says so at the first read); cancelled.
-  virtual Async<std::size_t> read_some(std::span<std::byte> into) = 0;
+  // refused our certificate (TLS 1.3 says so at the first read); timed_out - nothing came within
+  // `limit`; cancelled.
+  virtual Async<std::size_t> read_some(std::span<std::byte> into,
+                                       std::chrono::milliseconds limit) = 0;
 
-  // All of `parts`, one after another; both the span and what it names must stay alive.
-  // Errors: closed; cancelled. After an error the stream is lost: nothing may be written any more.
-  virtual Async<void> write(std::span<const ByteView> parts) = 0;
+  // All of `parts`, one after another, within `limit`; both the span and what it names must stay
+  // alive. Errors: closed; timed_out; cancelled. After an error the stream is lost: nothing may be
+  // written any more.
+  virtual Async<void> write(std::span<const ByteView> parts, std::chrono::milliseconds limit) = 0;
 
   // Nothing more will be written: the peer reads the end after what was written. Reading goes on.
   // Precondition: no write is outstanding.

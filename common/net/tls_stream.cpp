@@ -26,6 +26,10 @@ constexpr std::size_t received_min = 20U << 10U, received_max = 256U << 10U;
 constexpr std::size_t sent_together = 256U << 10U;
 constexpr std::size_t spares_max = 4;
 
+// After so much that was there without a wait, the thread's other connections get a turn. A small
+// read costs as much as a few bytes more.
+constexpr std::size_t turn_bytes = 1U << 20U, read_cost_bytes = 1U << 10U;
+
 // What every connection of a thread receives into: used up or copied before another does.
 std::span<std::byte> landing() {
   thread_local Bytes place(received_max);
@@ -77,10 +81,25 @@ struct TlsState {
 
   tcp::socket socket;
   TlsEngine engine;
+  std::size_t read_in_turn = 0;
 };
 
+Async<void> ready(std::shared_ptr<TlsState> state, tcp::socket::wait_type what) {
+  auto [failure] = co_await state->socket.async_wait(what, no_throw);
+  if (failure) {
+    co_return stream_error(what == tcp::socket::wait_read ? "reading" : "writing", failure);
+  }
+  co_return ok();
+}
+
+// The whole milliseconds until `end`, rounded up.
+std::chrono::milliseconds left_until(Instant end) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - now());
+  return std::max(left, std::chrono::milliseconds(0));
+}
+
 // Sends what the engine has for the network.
-Async<void> flush(std::shared_ptr<TlsState> state) {
+Async<void> flush(std::shared_ptr<TlsState> state, Instant end) {
   std::size_t sent = 0;
   while (sent < state->engine.out().size()) {
     const ByteView left = ByteView(state->engine.out()).subspan(sent);
@@ -88,32 +107,45 @@ Async<void> flush(std::shared_ptr<TlsState> state) {
     sent += state->socket.write_some(asio::buffer(left.data(), left.size()), failure);
     if (failure && failure != asio::error::would_block) co_return stream_error("writing", failure);
     if (!failure) continue;
-    auto [unready] = co_await state->socket.async_wait(tcp::socket::wait_write, no_throw);
-    if (unready) co_return stream_error("writing", unready);
+    Async<void> waiting = ready(state, tcp::socket::wait_write);
+    const Result<void> writable = co_await with_deadline(left_until(end), std::move(waiting));
+    if (!writable) co_return writable.error();
   }
   state->engine.out().clear();
   co_return ok();
 }
 
-Async<std::size_t> read_some_from(std::shared_ptr<TlsState> state, std::span<std::byte> into) {
+Async<std::size_t> read_some_from(std::shared_ptr<TlsState> state, std::span<std::byte> into,
+                                  std::chrono::milliseconds limit) {
+  std::optional<Instant> end;  // known when it comes to waiting
   for (;;) {
     std::size_t bytes = 0;
     const TlsEngine::Step step = state->engine.read(into, &bytes);
     state->engine.keep_rest();
-    if (step == TlsEngine::Step::done) co_return bytes;
+    if (step == TlsEngine::Step::done) {
+      state->read_in_turn += bytes + read_cost_bytes;
+      if (state->read_in_turn < turn_bytes) co_return bytes;
+      state->read_in_turn = 0;
+      const Result<void> turn = co_await yield();
+      co_return bytes;
+    }
     if (step == TlsEngine::Step::failed) {
       co_return stream_error("reading", state->engine.failure());
     }
-    Code failure = state->receive(into.size());
-    if (failure == asio::error::would_block) {
-      auto [unready] = co_await state->socket.async_wait(tcp::socket::wait_read, no_throw);
-      failure = unready;
-    }
-    if (failure) co_return stream_error("reading", failure);
+    const Code failure = state->receive(into.size());
+    if (failure && failure != asio::error::would_block) co_return stream_error("reading", failure);
+    if (!failure) continue;
+    if (!end) end = now() + limit;
+    state->read_in_turn = 0;
+    Async<void> waiting = ready(state, tcp::socket::wait_read);
+    const Result<void> readable = co_await with_deadline(left_until(*end), std::move(waiting));
+    if (!readable) co_return readable.error();
   }
 }
 
-Async<void> write_to(std::shared_ptr<TlsState> state, std::span<const ByteView> parts) {
+Async<void> write_to(std::shared_ptr<TlsState> state, std::span<const ByteView> parts,
+                     std::chrono::milliseconds limit) {
+  const Instant end = now() + limit;
   state->take_spare();
   for (ByteView part : parts) {
     while (!part.empty()) {
@@ -123,11 +155,11 @@ Async<void> write_to(std::shared_ptr<TlsState> state, std::span<const ByteView> 
         co_return stream_error("writing", state->engine.failure());
       }
       if (state->engine.out().size() < sent_together) continue;
-      const Result<void> sent = co_await flush(state);
+      const Result<void> sent = co_await flush(state, end);
       if (!sent) co_return sent.error();
     }
   }
-  const Result<void> sent = co_await flush(state);
+  const Result<void> sent = co_await flush(state, end);
   state->give_spare();
   co_return sent;
 }
@@ -140,10 +172,13 @@ class TlsStream final : public Stream {
   TlsStream(const TlsStream&) = delete;
   TlsStream& operator=(const TlsStream&) = delete;
 
-  Async<std::size_t> read_some(std::span<std::byte> into) override {
-    return read_some_from(state_, into);
+  Async<std::size_t> read_some(std::span<std::byte> into,
+                               std::chrono::milliseconds limit) override {
+    return read_some_from(state_, into, limit);
   }
-  Async<void> write(std::span<const ByteView> parts) override { return write_to(state_, parts); }
+  Async<void> write(std::span<const ByteView> parts, std::chrono::milliseconds limit) override {
+    return write_to(state_, parts, limit);
+  }
   void finish_writing() override {
     Code ignored;
     state_->socket.shutdown(tcp::socket::shutdown_send, ignored);
@@ -183,12 +218,12 @@ Result<std::unique_ptr<Stream>> checked_stream(std::shared_ptr<TlsState> state,
       std::make_unique<TlsStream>(std::move(state), std::move(*peer), certificate->der()));
 }
 
-Async<void> shake(std::shared_ptr<TlsState> state) {
+Async<void> shake(std::shared_ptr<TlsState> state, Instant end) {
   for (;;) {
     const TlsEngine::Step step = state->engine.shake_hands();
     state->engine.keep_rest();
     // Of a failure, too: the peer is told by an alert.
-    const Result<void> sent = co_await flush(state);
+    const Result<void> sent = co_await flush(state, end);
     if (step == TlsEngine::Step::failed) {
       co_return handshake_error(state->engine.failure(), state->engine.native());
     }
@@ -207,7 +242,7 @@ Async<std::unique_ptr<Stream>> shake_hands(tcp::socket socket, TlsContext contex
                                            PeerRule expected, crypto::TlsEnd end,
                                            std::chrono::milliseconds limit) {
   auto state = std::make_shared<TlsState>(std::move(socket), context.get(), end);
-  Async<void> shaking = shake(state);
+  Async<void> shaking = shake(state, now() + limit);
   Result<void> shaken = co_await with_deadline(limit, std::move(shaking));
   if (shaken) {
     auto stream = checked_stream(state, expected);

@@ -2,9 +2,9 @@
 //
 // The round core: two pure functions over the state, and two questions that the state answers.
 //
-// The shell decides the waiting events on a provisional copy (decide, apply, next), then ticks
-// until nothing more follows, makes all entries durable with one fsync, adopts the copy and
-// answers. What there is to do besides (`due`, `agenda`) is read off the state, so that a restart
+// The shell decides the waiting events one after another (decide, apply), then ticks until nothing
+// more follows, makes all entries durable with one fsync and answers; if that fails it drops the
+// state and folds the ledger again. What there is to do besides (`due`, `agenda`) is read off the state, so that a restart
 // carries on where the crash was without a list of commands to repeat.
 #pragma once
 

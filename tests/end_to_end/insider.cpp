@@ -24,8 +24,8 @@ constexpr std::chrono::seconds patience{60};
 
 net::Async<Bytes> read_some(net::Stream* stream) {
   Bytes bytes(std::size_t{64} << 10U);
-  auto reading = stream->read_some(bytes);
-  const Result<std::size_t> size = co_await net::with_deadline(patience, std::move(reading));
+  auto reading = stream->read_some(bytes, patience);
+  const Result<std::size_t> size = co_await std::move(reading);
   if (!size) co_return size.error();
   bytes.resize(*size);
   co_return bytes;
@@ -33,7 +33,7 @@ net::Async<Bytes> read_some(net::Stream* stream) {
 
 net::Async<void> write(net::Stream* stream, const Bytes* bytes) {
   const std::array<ByteView, 1> parts{ByteView(*bytes)};
-  co_return co_await stream->write(parts);
+  co_return co_await stream->write(parts, patience);
 }
 
 }  // namespace

@@ -33,12 +33,12 @@ net::Async<void> copy(std::shared_ptr<Ends> ends, bool upwards, std::string* rec
   net::Stream* into = upwards ? ends->coordinator.get() : ends->participant.get();
   Bytes block(std::size_t{64} << 10U);
   for (;;) {
-    const Result<std::size_t> size = co_await from->read_some(block);
+    const Result<std::size_t> size = co_await from->read_some(block, std::chrono::hours(1));
     if (!size) break;
     const ByteView bytes = ByteView(block).first(*size);
     record->append(as_text(bytes));
     const std::array<ByteView, 1> parts{bytes};
-    const Result<void> written = co_await into->write(parts);
+    const Result<void> written = co_await into->write(parts, 1h);
     if (!written) break;
   }
   into->finish_writing();

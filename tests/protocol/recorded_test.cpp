@@ -153,12 +153,12 @@ struct RecordedStage : Stage {
 
 net::Async<void> write_bytes(net::Stream* stream, Bytes bytes) {
   const std::array<ByteView, 1> parts{ByteView(bytes)};
-  co_return co_await stream->write(parts);
+  co_return co_await stream->write(parts, 1h);
 }
 net::Async<void> read_bytes(net::Stream* stream, Bytes* into) {
   std::array<std::byte, 4096> some;
   for (;;) {
-    const Result<std::size_t> size = co_await stream->read_some(some);
+    const Result<std::size_t> size = co_await stream->read_some(some, 1h);
     if (!size) co_return ok();
     into->insert(into->end(), some.begin(), some.begin() + static_cast<std::ptrdiff_t>(*size));
   }
@@ -169,14 +169,16 @@ class Recorder final : public net::Stream {
  public:
   Recorder(std::unique_ptr<net::Stream> stream, std::vector<Frame>* frames)
       : stream_(std::move(stream)), frames_(frames) {}
-  net::Async<std::size_t> read_some(std::span<std::byte> into) override {
-    const Result<std::size_t> size = co_await stream_->read_some(into);
+  net::Async<std::size_t> read_some(std::span<std::byte> into,
+                                    std::chrono::milliseconds limit) override {
+    const Result<std::size_t> size = co_await stream_->read_some(into, limit);
     if (size) note(false, into.first(*size), received_);
     co_return size;
   }
-  net::Async<void> write(std::span<const ByteView> parts) override {
+  net::Async<void> write(std::span<const ByteView> parts,
+                         std::chrono::milliseconds limit) override {
     for (const ByteView part : parts) note(true, part, sent_);
-    co_return co_await stream_->write(parts);
+    co_return co_await stream_->write(parts, limit);
   }
   void finish_writing() override { stream_->finish_writing(); }
   void close() override { stream_->close(); }

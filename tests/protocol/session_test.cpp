@@ -239,11 +239,11 @@ BOOST_AUTO_TEST_CASE(random_bytes_before_and_after_the_hello_end_the_session_and
       std::vector<ByteView> parts;
       if (greet) parts = {ByteView(head), ByteView(hello)};
       parts.emplace_back(bytes);
-      const Result<void> written = co_await to->write(parts);
+      const Result<void> written = co_await to->write(parts, 1h);
       to->finish_writing();
       std::array<std::byte, 1000> into;
       for (;;) {
-        const Result<std::size_t> read = co_await to->read_some(into);
+        const Result<std::size_t> read = co_await to->read_some(into, 1h);
         if (!read) co_return ok();
       }
     };
@@ -278,7 +278,7 @@ BOOST_AUTO_TEST_CASE(random_bytes_from_the_coordinator_do_the_client_no_harm) {
       std::vector<ByteView> parts;
       if (greet) parts = {ByteView(head), ByteView(welcome)};
       parts.emplace_back(bytes);
-      const Result<void> written = co_await to->write(parts);
+      const Result<void> written = co_await to->write(parts, 1h);
       to->finish_writing();
       co_return ok();
     };

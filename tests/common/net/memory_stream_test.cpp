@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "common/net/memory_stream.hpp"
 
+#include <array>
 #include <boost/test/unit_test.hpp>
 #include <string>
 
@@ -26,7 +27,7 @@ Bytes noise(std::size_t size, std::uint64_t seed) {
 Async<void> write_all(Stream* stream, Bytes bytes) {
   const ByteView view(bytes);
   const std::array<ByteView, 2> parts{view.first(bytes.size() / 3), view.subspan(bytes.size() / 3)};
-  const Result<void> written = co_await stream->write(parts);
+  const Result<void> written = co_await stream->write(parts, 1h);
   stream->finish_writing();
   co_return written;
 }
@@ -40,7 +41,7 @@ Async<Reading> read_all(Stream* stream) {
   Reading reading;
   Bytes into(1000);
   for (;;) {
-    const Result<std::size_t> size = co_await stream->read_some(into);
+    const Result<std::size_t> size = co_await stream->read_some(into, 1h);
     if (!size) co_return reading;
     ++reading.pieces;
     reading.bytes.insert(reading.bytes.end(), into.begin(),
@@ -119,7 +120,7 @@ BOOST_AUTO_TEST_CASE(a_cut_lets_exactly_so_many_bytes_through_and_both_ends_hear
   BOOST_REQUIRE(written.has_value());
   BOOST_TEST((written->error().code == Errc::closed));
   Bytes into(1);
-  BOOST_TEST((run(time, writer->read_some(into)).error().code == Errc::closed));
+  BOOST_TEST((run(time, writer->read_some(into, 1h)).error().code == Errc::closed));
 }
 
 BOOST_AUTO_TEST_CASE(a_silent_cut_is_told_to_nobody) {
@@ -130,7 +131,7 @@ BOOST_AUTO_TEST_CASE(a_silent_cut_is_told_to_nobody) {
   auto [writer, reader] = memory_streams(time.executor(), charite, main_one, link);
   BOOST_TEST(run(time, with_deadline(1h, write_all(writer.get(), noise(90, 1)))).has_value());
   Bytes into(1000);
-  BOOST_TEST(run(time, reader->read_some(into)).has_value());
+  BOOST_TEST(run(time, reader->read_some(into, 1h)).has_value());
 }
 
 BOOST_AUTO_TEST_CASE(a_reader_that_does_not_read_makes_the_writer_wait) {
@@ -153,12 +154,12 @@ BOOST_AUTO_TEST_CASE(closing_wakes_a_reader_and_a_writer_at_either_end) {
     tasks.spawn("writer", write_all(streams.first.get(), noise(100, 1)));
     auto reading = [](Stream* stream) -> Async<void> {
       Bytes into(1);
-      const Result<std::size_t> size = co_await stream->read_some(into);
+      const Result<std::size_t> size = co_await stream->read_some(into, 1h);
       if (!size) co_return size.error();
       co_return ok();
     };
     tasks.spawn("reader", reading(streams.first.get()));
-    time.run();
+    time.run_for(1min);
     BOOST_TEST(tasks.size() == 2U);
     (own ? streams.first : streams.second)->close();
     time.run();
@@ -166,17 +167,31 @@ BOOST_AUTO_TEST_CASE(closing_wakes_a_reader_and_a_writer_at_either_end) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(nobody_reads_or_writes_longer_than_the_limit) {
+  SimulatedTime time;
+  MemoryLink link;
+  link.window_bytes = 10;
+  auto [writer, reader] = memory_streams(time.executor(), charite, main_one, link);
+  const Instant began = time.now();
+  Bytes into(1), much(100);
+  BOOST_TEST((run(time, writer->read_some(into, 250ms)).error().code == Errc::timed_out));
+  BOOST_TEST((time.now() - began == 250ms));
+  const std::array<ByteView, 1> parts{ByteView(much)};
+  BOOST_TEST((run(time, writer->write(parts, 250ms)).error().code == Errc::timed_out));
+  BOOST_TEST((time.now() - began == 500ms));
+}
+
 BOOST_AUTO_TEST_CASE(buffers_are_bounded_and_come_back) {
   SimulatedTime time;
   BufferPool pool(time.executor(), 2, 100);
   {
-    Buffer one = run(time, pool.take()).value();
-    const Buffer two = run(time, pool.take()).value();
+    Buffer one = run(time, pool.take(1min)).value();
+    const Buffer two = run(time, pool.take(1min)).value();
     BOOST_TEST(one.capacity() == 100U);
     BOOST_TEST(one.view().size() == 0U);
-    BOOST_TEST((run(time, with_deadline(1min, pool.take())).error().code == Errc::timed_out));
+    BOOST_TEST((run(time, pool.take(1min)).error().code == Errc::timed_out));
     one = Buffer();
-    BOOST_TEST(run(time, pool.take()).has_value());
+    BOOST_TEST(run(time, pool.take(1min)).has_value());
     BOOST_TEST(pool.free() == 1U);
   }
   BOOST_TEST(pool.free() == 2U);

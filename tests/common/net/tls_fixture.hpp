@@ -61,7 +61,7 @@ inline Ends shake_hands(asio::io_context& context, const TlsContext& client,
   if (ends.client) {
     auto first_read = [](Stream* stream) -> Async<std::size_t> {
       std::array<std::byte, 1> byte;
-      co_return co_await stream->read_some(byte);
+      co_return co_await stream->read_some(byte, std::chrono::hours(1));
     };
     while (!accepted) context.run_one();
     if (!*accepted) {

@@ -62,13 +62,13 @@ Bytes noise(std::size_t size) {
 
 Async<void> write_all(Stream* stream, const Bytes* bytes) {
   const std::array<ByteView, 2> parts{ByteView(*bytes).first(16), ByteView(*bytes).subspan(16)};
-  co_return co_await stream->write(parts);
+  co_return co_await stream->write(parts, 1h);
 }
 Async<Bytes> read_exactly(Stream* stream, std::size_t size) {
   Bytes bytes(size);
   std::span<std::byte> left(bytes);
   while (!left.empty()) {
-    const Result<std::size_t> read = co_await stream->read_some(left);
+    const Result<std::size_t> read = co_await stream->read_some(left, 1h);
     if (!read) co_return read.error();
     left = left.subspan(*read);
   }
@@ -108,6 +108,27 @@ BOOST_AUTO_TEST_CASE(megabytes_go_both_ways_at_once) {
   BOOST_TEST((run(world.context, read_exactly(client, bytes.size())).value() == bytes));
   while (tasks.size() > 0) world.context.run_one();
   BOOST_TEST((seen->value() == bytes));
+}
+
+BOOST_AUTO_TEST_CASE(a_read_ends_at_its_limit_and_the_connection_goes_on) {
+  World world;
+  const Ends ends = shake_hands(world.context, world.client, world.server);
+  Bytes some(10);
+  const auto nothing = run(world.context, ends.server->get()->read_some(some, 20ms));
+  BOOST_TEST((nothing.error().code == Errc::timed_out));
+  const Bytes bytes = noise(100);
+  BOOST_TEST(run(world.context, write_all(ends.client->get(), &bytes)).has_value());
+  BOOST_TEST((run(world.context, read_exactly(ends.server->get(), 100)).value() == bytes));
+}
+
+BOOST_AUTO_TEST_CASE(a_write_that_nobody_reads_ends_at_its_limit) {
+  World world;
+  const Ends ends = shake_hands(world.context, world.client, world.server);
+  const Bytes bytes = noise(64U << 20U);
+  const std::array<ByteView, 1> parts{ByteView(bytes)};
+  const auto stuck = run(world.context, ends.client->get()->write(parts, 200ms));
+  BOOST_REQUIRE(!stuck.has_value());
+  BOOST_TEST((stuck.error().code == Errc::timed_out));
 }
 
 BOOST_AUTO_TEST_CASE(a_client_without_a_certificate_is_refused_in_words) {
