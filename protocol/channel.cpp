@@ -117,14 +117,17 @@ Async<Incoming> Channel::receive() {
   }
 }
 
-Async<Message> Channel::receive_first() {
-  Result<FrameHeader> header = co_await with_deadline(timing_.first_frame_max, read_header());
-  if (header && header->type != FrameType::control) {
-    header = Error{Errc::malformed, "expected a message first, saw bulk data"};
+Async<Message> Channel::read_first() {
+  Result<FrameHeader> header = co_await read_header();
+  if (!header) co_return header.error();
+  if (header->type != FrameType::control) {
+    co_return Error{Errc::malformed, "expected a message first, saw bulk data"};
   }
-  if (!header) co_return receive_failed("receiving the first frame", header.error());
-  Result<Message> message =
-      co_await with_deadline(timing_.first_frame_max, receive_message(*header));
+  co_return co_await receive_message(*header);
+}
+
+Async<Message> Channel::receive_first() {
+  Result<Message> message = co_await with_deadline(timing_.first_frame_max, read_first());
   if (!message) co_return receive_failed("receiving the first frame", message.error());
   co_return std::move(*message);
 }
