@@ -59,6 +59,7 @@ Result<Outcome> Core::handle(std::span<const round::Event> events, const round::
     round::Decision decision = round::decide(state, event, now);
     take(decision, state, outcome.entries);
     outcome.answers.push_back(std::move(decision.answer));
+    if (!decision.unrecorded.empty()) ++outcome.unrecorded[decision.unrecorded];
   }
   for (int i = 0; i < ticks_max; ++i) {
     const round::Decision decision = round::decide(state, surroundings, now);
