@@ -58,6 +58,7 @@ Result<Outcome> Core::handle(std::span<const round::Event> events, const round::
     round::Decision decision = round::decide(state_, event, now);
     take(decision, state_, outcome.entries);
     outcome.answers.push_back(std::move(decision.answer));
+    if (!decision.unrecorded.empty()) ++outcome.unrecorded[decision.unrecorded];
   }
   for (int i = 0; i < ticks_max; ++i) {
     const round::Decision decision = round::decide(state_, surroundings, now);

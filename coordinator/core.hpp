@@ -5,6 +5,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <span>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ namespace entente::coordinator {
 struct Outcome {
   std::vector<round::Answer> answers;
   std::vector<ledger::Entry> entries;
+  std::map<std::string, std::uint64_t> unrecorded;  // refusals that were not recorded, by actor
 };
 
 class Core {

@@ -123,12 +123,14 @@ Async<Incoming> Channel::receive() {
 }
 
 Async<Message> Channel::receive_first() {
+  const net::Instant end = net::now() + timing_.first_frame_max;
   Result<FrameHeader> header = co_await read_header(timing_.first_frame_max);
   if (header && header->type != FrameType::control) {
     header = Error{Errc::malformed, "expected a message first, saw bulk data"};
   }
   if (!header) co_return receive_failed("receiving the first frame", header.error());
-  Result<Message> message = co_await receive_message(*header, timing_.first_frame_max);
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(end - net::now());
+  Result<Message> message = co_await receive_message(*header, left);
   if (!message) co_return receive_failed("receiving the first frame", message.error());
   co_return std::move(*message);
 }

@@ -60,7 +60,7 @@ class Channel {
   // before the error. Errors: malformed - nonsense; timed_out - silence, or no buffer came free;
   // closed; unauthenticated - our certificate was refused; cancelled.
   net::Async<Incoming> receive();
-  // The first thing: within first_frame_max, and a message only.
+  // The first thing: whole within first_frame_max, and a message only.
   net::Async<Message> receive_first();
 
   // Reads and drops whatever still comes, until the peer closes: so that a goodbye is not lost in a

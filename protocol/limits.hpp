@@ -37,7 +37,7 @@ inline constexpr std::size_t status_participants_max = 256;  // participants lis
 inline constexpr std::chrono::hours duration_max{24 * 366};  // time left, time taken
 
 inline constexpr std::chrono::seconds handshake_max{10};    // TCP accepted to TLS done
-inline constexpr std::chrono::seconds first_frame_max{10};  // TLS done to the peer's hello
+inline constexpr std::chrono::seconds first_frame_max{10};  // TLS done to the whole of the hello
 inline constexpr std::chrono::seconds heartbeat_every{15};  // a ping when nothing else was sent
 inline constexpr std::chrono::seconds silence_max{60};      // nothing heard: the peer is gone
 inline constexpr std::chrono::seconds write_max{60};        // one frame that the peer does not take
@@ -45,6 +45,7 @@ inline constexpr std::chrono::seconds buffer_max{120};      // waiting for a buf
 inline constexpr std::chrono::seconds answer_max{120};  // a request, or the next piece of a fetch
 inline constexpr std::chrono::seconds goodbye_max{2};   // saying goodbye, and hearing the other's
 inline constexpr std::size_t outbox_max = 64;           // messages waiting for a slow peer
+inline constexpr std::size_t endings_max = 2;  // downloads that are over but for their last frame
 
 static_assert(silence_max > 2 * heartbeat_every, "a late heartbeat must not cut a session");
 static_assert(write_max < buffer_max,

@@ -91,6 +91,7 @@ struct ServerSession::State : std::enable_shared_from_this<ServerSession::State>
   bool request_open = false;
   std::shared_ptr<Upload> upload;
   std::shared_ptr<Download> download;
+  std::size_t endings = 0;  // downloads that are over but for their last frame
 };
 
 }  // namespace entente::protocol

@@ -33,6 +33,27 @@ Answer answer_to(std::uint8_t stream, Verdict verdict, std::string reason) {
   return answer;
 }
 
+// The last frame of a download, from the moment that it is due until it was taken.
+template <class State>
+class Ending {
+ public:
+  explicit Ending(std::shared_ptr<State> session) : session_(std::move(session)) {}
+  ~Ending() {
+    if (begun_) --session_->endings;
+  }
+  Ending(const Ending&) = delete;
+  Ending& operator=(const Ending&) = delete;
+  void begin() {
+    begun_ = true;
+    ++session_->endings;
+    session_->download.reset();
+  }
+
+ private:
+  std::shared_ptr<State> session_;
+  bool begun_ = false;
+};
+
 struct Blob {
   File file;
   std::uint64_t size_bytes;
@@ -200,7 +221,10 @@ Result<void> ServerSession::State::handle_end(const StreamEnd& end_of_stream) {
 // --- download
 
 Result<void> ServerSession::State::begin_download(const Fetch& fetch) {
-  if (download) return nonsense("one download at a time", "another asked for");
+  // Who waits for the last frame of one before it asks for the next has at most one that ends.
+  if (download || endings >= endings_max) {
+    return nonsense("one download at a time", "another asked for");
+  }
   if (upload && upload->stream == fetch.stream) {
     return nonsense("a stream of its own for the download", "that of the upload");
   }
@@ -210,11 +234,13 @@ Result<void> ServerSession::State::begin_download(const Fetch& fetch) {
 }
 
 // The download is over for us before its last frame is sent: the peer may ask for the next at once.
+// One that never reads is not allowed to ask on and on.
 Async<void> ServerSession::State::serve_download(std::shared_ptr<State> self,
                                                  std::shared_ptr<Download> download, Fetch fetch) {
   Message last;
+  Ending ending(self);
   const auto refuse = [&](Verdict verdict, std::string reason) {
-    self->download.reset();
+    ending.begin();
     last = answer_to(fetch.stream, verdict, std::move(reason));
   };
   Result<Blob> blob = open_blob(self->handler, fetch.digest);
@@ -237,7 +263,7 @@ Async<void> ServerSession::State::serve_download(std::shared_ptr<State> self,
       co_await send_file(&self->channel, std::move(outgoing), download->stopped);
   if (self->parting) co_return ok();
   if (sent && *sent) {
-    self->download.reset();
+    ending.begin();
     co_return co_await self->channel.send_end(fetch.stream, size, fetch.digest);
   }
   if (!sent && sent.error().code != Errc::io) co_return sent.error();

@@ -117,8 +117,13 @@ Result<void> count_refusal(State& state, const ledger::Entry& entry) {
   if (entry.actor == state.coordinator) return ok();
   RefusalCount& refusals = state.refusals[entry.actor];
   const auto minute = std::chrono::floor<std::chrono::minutes>(entry.time);
-  if (refusals.minute != minute) refusals = RefusalCount{minute, 0};
-  ++refusals.count;
+  const auto hour = std::chrono::floor<std::chrono::hours>(entry.time);
+  if (refusals.minute != minute) refusals.in_minute = 0;
+  if (refusals.hour != hour) refusals.in_hour = 0;
+  refusals.minute = minute;
+  refusals.hour = hour;
+  ++refusals.in_minute;
+  ++refusals.in_hour;
   return ok();
 }
 
@@ -153,7 +158,7 @@ Result<void> plan_answered(State& state, const ledger::Entry& entry) {
   if (entry.kind == kind::plan_consented) {
     if (!record.consents.emplace(*name, entry.sequence).second)
       return impossible(entry, "consented before");
-    record.declined.erase(*name);
+    if (record.declined.erase(*name) > 0) return count_refusal(state, entry);
   } else {
     record.consents.erase(*name);
     record.declined.insert(*name);

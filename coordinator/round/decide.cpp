@@ -90,6 +90,11 @@ Decision on(const Scene& scene, const PlanAnswered& event) {
     return only_answer(Verdict::repeated, {}, consent->second);
   }
   if (!event.consents && plan->declined.contains(event.from)) return only_answer(Verdict::repeated);
+  // Who withdraws is always heard. Who consents again does it as often as he may be refused.
+  if (event.consents && plan->declined.contains(event.from) &&
+      !may_record_refusal(scene, uri_of(scene, event.from))) {
+    return only_answer(Verdict::busy, "changed its mind too often: try again later");
+  }
   ledger::Entry entry =
       new_entry(scene, event.consents ? kind::plan_consented : kind::plan_declined,
                 uri_of(scene, event.from));
@@ -107,7 +112,11 @@ Decision on(const Scene& scene, const PlanAnswered& event) {
 Decision on(const Scene& scene, const ConnectionsRefused& event) {
   const bool stranger = event.member.empty();
   const std::string actor = stranger ? scene.state.coordinator : event.member;
-  if (!stranger && !may_record_refusal(scene, actor)) return only_answer(Verdict::accepted);
+  if (!stranger && !event.remainder && !may_record_refusal(scene, actor)) {
+    Decision decision = only_answer(Verdict::accepted);
+    decision.unrecorded = actor;
+    return decision;
+  }
   ledger::Entry entry = new_entry(scene, kind::connection_refused, actor);
   entry.outcome = "refused";
   entry.details["cause"] = clipped(event.cause);

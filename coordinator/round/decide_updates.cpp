@@ -21,7 +21,11 @@ Decision refuse_update(const Scene& scene, const UpdateName& name, Verdict verdi
   Decision decision = only_answer(verdict, clipped(std::move(reason)));
   const PlanRecord* plan = find_plan(scene.state, name.plan);
   const std::string actor = uri_of(scene, name.from);
-  if (plan == nullptr || !may_record_refusal(scene, actor)) return decision;
+  if (plan == nullptr) return decision;
+  if (!may_record_refusal(scene, actor)) {
+    decision.unrecorded = actor;
+    return decision;
+  }
   ledger::Entry entry = new_entry(scene, kind::update_refused, actor);
   entry.plan = name.plan;
   entry.round = name.round;

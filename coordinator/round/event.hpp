@@ -40,10 +40,11 @@ struct UpdateLost {
   std::uint64_t round = 0;
   Digest update;
 };                           // missing or damaged in the spool
-struct ConnectionsRefused {  // strangers, counted over a minute; or one member's misuse
+struct ConnectionsRefused {  // strangers, counted over a while; or one member's misuse
   std::string member;        // SPIFFE id, empty for strangers
   std::string cause;
   std::uint64_t count = 1;
+  bool remainder = false;  // a member's refusals that were not recorded one by one
 };
 
 // A participant's figures for the candidate of the round. They live in the shell; what the plan
@@ -144,6 +145,8 @@ struct Answer {
 struct Decision {
   std::vector<ledger::Entry> entries;
   Answer answer;
+  // Whose refusal this is, when it is one too many to be recorded by itself: the shell counts it.
+  std::string unrecorded{};
 };
 
 }  // namespace entente::coordinator::round

@@ -55,9 +55,12 @@ Decision one_entry(ledger::Entry entry) {
 bool may_record_refusal(const Scene& scene, const std::string& actor) {
   const auto found = scene.state.refusals.find(actor);
   if (found == scene.state.refusals.end()) return true;
+  const RefusalCount& refusals = found->second;
   const auto time = std::max(scene.now, scene.state.last_time);
-  return found->second.minute != std::chrono::floor<std::chrono::minutes>(time) ||
-         found->second.count < refusals_recorded_a_minute_max;
+  if (refusals.hour != std::chrono::floor<std::chrono::hours>(time)) return true;
+  if (refusals.in_hour >= refusals_recorded_an_hour_max) return false;
+  return refusals.minute != std::chrono::floor<std::chrono::minutes>(time) ||
+         refusals.in_minute < refusals_recorded_a_minute_max;
 }
 
 const PlanRecord* find_plan(const State& state, const Digest& plan) {

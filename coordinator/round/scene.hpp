@@ -32,7 +32,7 @@ Decision only_answer(Verdict verdict, std::string reason = {},
                      std::optional<std::uint64_t> receipt = std::nullopt);
 Decision one_entry(ledger::Entry entry);
 
-// Whether this minute's refusals of `actor` may still be recorded.
+// Whether a refusal of `actor` may be recorded by itself: not beyond the limits of state.hpp.
 bool may_record_refusal(const Scene& scene, const std::string& actor);
 
 // nullptr when there is none; and where there must be one.

@@ -126,12 +126,15 @@ struct PlanRecord {
   friend bool operator==(const PlanRecord&, const PlanRecord&) = default;
 };
 
-// Members' refusals are recorded at most this often a minute each; the rest are answered only.
+// A member's refusals, and his returns to a plan that he had declined, are recorded one by one at
+// most this often; refusals beyond are counted, returns put off.
 inline constexpr std::uint32_t refusals_recorded_a_minute_max = 10;
+inline constexpr std::uint32_t refusals_recorded_an_hour_max = 60;
 
 struct RefusalCount {
-  TimePoint minute;
-  std::uint32_t count = 0;
+  TimePoint minute, hour;  // of the last one
+  std::uint32_t in_minute = 0;
+  std::uint32_t in_hour = 0;
   friend bool operator==(const RefusalCount&, const RefusalCount&) = default;
 };
 

@@ -139,6 +139,32 @@ BOOST_AUTO_TEST_CASE(a_peer_that_says_nothing_is_given_up) {
   BOOST_TEST((stage.time.now() - began <= first_frame_max + 2 * goodbye_max));
 }
 
+// Should: be cut at the same moment as one who says nothing.
+BOOST_AUTO_TEST_CASE(a_hello_that_comes_byte_by_byte_is_given_up_as_well) {
+  const Bytes hello = encode(Hello{1, 1, "by hand"}).value();
+  FrameHeader header;
+  header.size_bytes = static_cast<std::uint32_t>(hello.size());
+  const auto head = encode_frame_header(header);
+  Bytes said(head.begin(), head.end());
+  said.insert(said.end(), hello.begin(), hello.end());
+  auto dribble = [](net::Stream* to, Bytes bytes) -> net::Async<void> {
+    for (const std::byte byte : bytes) {
+      const std::array<ByteView, 1> part{ByteView(&byte, 1)};
+      const Result<void> written = co_await to->write(part);
+      if (!written) co_return written.error();
+      const Result<void> waited = co_await net::wait_for(600ms);
+      if (!waited) co_return waited.error();
+    }
+    co_return ok();
+  };
+  Stage stage;
+  auto session = stage.open();
+  stage.tasks.spawn("dribble", dribble(session.client_stream.get(), said));
+  const auto began = stage.time.now();
+  BOOST_TEST((stage.end_of(session).code == Errc::timed_out));
+  BOOST_TEST((stage.time.now() - began <= first_frame_max + 2 * goodbye_max));
+}
+
 BOOST_AUTO_TEST_CASE(bulk_data_before_the_hello_is_refused) {
   Stage stage;
   Raw raw(stage);
@@ -373,6 +399,29 @@ BOOST_AUTO_TEST_CASE(a_peer_that_leaves_its_messages_unread_loses_its_session) {
   for (std::size_t i = 0; i < outbox_max + 20; ++i)
     session.server->outbox()->post(answer_of(Verdict::accepted, std::string(100, 'x')));
   BOOST_TEST((stage.end_of(session).code == Errc::timed_out));
+}
+
+// Should: hold no more than a few answers for it.
+BOOST_AUTO_TEST_CASE(a_peer_that_fetches_on_and_on_without_reading_is_thrown_out) {
+  const Bytes small = noise(600);
+  for (const bool known : {false, true}) {
+    Stage stage;
+    const Digest digest = known ? stage.desk.put(small) : crypto::sha256(small);
+    net::MemoryLink narrow;
+    narrow.window_bytes = 500;
+    auto session = stage.open({}, narrow);
+    Channel channel(std::move(session.client_stream), stage.client_pool, {});
+    BOOST_TEST(net::run(stage.time, channel.send(Hello{1, 1, "by hand"})).has_value());
+    const auto began = stage.time.now();
+    for (int i = 0; i < 1000 && !*session.ended; ++i) {
+      static_cast<void>(net::run(stage.time, channel.send(Fetch{1, digest, 0})));
+      stage.time.run_for(1ms);
+    }
+    const Error end = stage.end_of(session);
+    BOOST_TEST((end.code == Errc::malformed), end.detail);
+    BOOST_TEST(end.detail.find("one download at a time") != std::string::npos, end.detail);
+    BOOST_TEST((stage.time.now() - began < write_max));
+  }
 }
 
 BOOST_AUTO_TEST_CASE(closing_from_outside_sends_what_waits_and_says_why) {

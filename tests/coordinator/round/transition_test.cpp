@@ -138,6 +138,49 @@ BOOST_AUTO_TEST_CASE(refusals_of_one_member_are_recorded_at_most_ten_times_a_min
   BOOST_TEST(story.entries.size() == before + refusals_recorded_a_minute_max + 1);
 }
 
+// Should: name whose refusal goes unrecorded, so that it is counted.
+BOOST_AUTO_TEST_CASE(refusals_of_one_member_are_recorded_at_most_sixty_times_an_hour) {
+  Story story;
+  story.collecting();
+  const auto refused = [&](const std::string& member, bool remainder = false) {
+    const Event event = ConnectionsRefused{member, "nonsense", 1, remainder};
+    Decision decision = decide(story.state, event, story.now);
+    story.happen(event);
+    return decision;
+  };
+  const std::string mallory = Identity{"hospitals.example", Role::participant, "mallory"}.uri();
+  std::uint32_t recorded = 0;
+  for (int i = 0; i < 30 * 30; ++i, story.wait(2s)) {
+    const Decision decision = refused(mallory);
+    recorded += static_cast<std::uint32_t>(decision.entries.size());
+    BOOST_TEST(decision.unrecorded == (decision.entries.empty() ? mallory : ""));
+  }
+  BOOST_TEST(recorded == refusals_recorded_an_hour_max);
+  BOOST_TEST(refused(mallory, true).entries.size() == 1u);  // how many more there were
+  BOOST_TEST(refused("").entries.size() == 1u);             // strangers are counted elsewhere
+  story.wait(1h);
+  BOOST_TEST(refused(mallory).entries.size() == 1u);
+}
+
+// Should: hear every withdrawal at once.
+BOOST_AUTO_TEST_CASE(who_keeps_changing_his_mind_about_a_plan_is_put_off) {
+  Story story;
+  story.recruiting();
+  const std::size_t before = story.entries.size();
+  std::uint32_t put_off = 0;
+  for (int i = 0; i < 100; ++i) {
+    story.happen(PlanAnswered{"alice", story.plan, false, "", "", "no"});
+    BOOST_TEST(!story.record().consents.contains("alice"));
+    const Answer again =
+        story.happen(PlanAnswered{"alice", story.plan, true, "Y2VydA==", "c2ln", ""});
+    put_off += again.verdict == Verdict::busy ? 1 : 0;
+  }
+  BOOST_TEST(put_off == 100 - refusals_recorded_a_minute_max);
+  BOOST_TEST(story.entries.size() <= before + 2 * refusals_recorded_a_minute_max + 1);
+  story.wait(60s).consented("alice");
+  BOOST_TEST(story.record().consents.contains("alice"));
+}
+
 BOOST_AUTO_TEST_CASE(an_update_lost_from_the_spool_is_asked_for_again) {
   Story story;
   story.aggregating();
