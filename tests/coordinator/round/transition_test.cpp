@@ -138,6 +138,26 @@ BOOST_AUTO_TEST_CASE(refusals_of_one_member_are_recorded_at_most_ten_times_a_min
   BOOST_TEST(story.entries.size() == before + refusals_recorded_a_minute_max + 1);
 }
 
+// Who consents and withdraws by turns would fill the ledger.
+BOOST_AUTO_TEST_CASE(a_consent_is_withdrawn_at_most_ten_times_a_minute) {
+  Story story;
+  story.submitted();
+  const auto answers = [&](bool consents) {
+    return story.happen(PlanAnswered{"alice", story.plan, consents, "Y2VydA==", "c2ln", "no"})
+        .verdict;
+  };
+  for (std::uint32_t i = 0; i < refusals_recorded_a_minute_max; ++i) {
+    BOOST_TEST(answers(true) == Verdict::accepted);
+    BOOST_TEST(answers(false) == Verdict::accepted);
+  }
+  BOOST_TEST(answers(true) == Verdict::accepted);
+  const std::size_t before = story.entries.size();
+  for (int i = 0; i < 100; ++i) BOOST_TEST(answers(false) == Verdict::busy);
+  BOOST_TEST(story.entries.size() == before);
+  story.wait(60s);
+  BOOST_TEST(answers(false) == Verdict::accepted);
+}
+
 BOOST_AUTO_TEST_CASE(an_update_lost_from_the_spool_is_asked_for_again) {
   Story story;
   story.aggregating();
@@ -367,14 +387,14 @@ BOOST_AUTO_TEST_CASE(plans_wait_in_the_order_of_their_submission_and_one_runs) {
 
 BOOST_AUTO_TEST_CASE(the_cohort_depends_on_plan_round_and_names_alone) {
   const std::set<std::string> all{"a", "b", "c", "d", "e", "f"};
-  const auto first = choose_cohort(digest_of("p"), 1, all, 3);
+  const auto first = choose_cohort(digest_of("p"), 1, all, 3, {});
   BOOST_TEST(first.size() == 3u);
-  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 3) == first));
+  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 3, {}) == first));
   bool differs = false;
   for (std::uint64_t round = 2; round < 10; ++round)
-    differs |= choose_cohort(digest_of("p"), round, all, 3) != first;
+    differs |= choose_cohort(digest_of("p"), round, all, 3, {}) != first;
   BOOST_TEST(differs);
-  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 9) == all));
+  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 9, {}) == all));
 }
 
 BOOST_AUTO_TEST_CASE(a_cohort_of_the_longest_names_fits_an_entry_and_has_any_quorum) {
