@@ -111,7 +111,8 @@ void Control::State::finish_work(const round::Work& task, Result<Digest> outcome
     work_problem = outcome.error().detail;
     log_error("work in the background failed; it is tried again", {{"reason", work_problem}});
     update_figures();
-    if (core && outcome.error().code == Errc::not_found) check_spool();
+    const Errc code = outcome.error().code;
+    if (core && (code == Errc::not_found || code == Errc::corrupt)) check_spool();
     work_retry.expires_after(work_retried_after);
     work_retry.async_wait([self = shared_from_this()](boost::system::error_code failure) {
       self->working = false;

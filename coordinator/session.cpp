@@ -21,6 +21,9 @@ using protocol::Message;
 namespace {
 
 constexpr std::uint64_t progress_told_every_bytes = 1U << 20U;
+// For the control thread, which may wait for a disk. The peer gives up a little later.
+constexpr std::chrono::seconds decision_max{90};
+static_assert(decision_max < protocol::answer_max);
 
 Answer refuse(Verdict verdict, std::string reason) {
   return Answer{verdict, std::move(reason), std::nullopt};
@@ -180,7 +183,11 @@ class Session final : public protocol::ServerHandler {
     hall_.control.ask(std::move(question), [answers](Message message) mutable {
       static_cast<void>(answers.try_send(std::move(message)));
     });
-    Result<Message> answer = co_await answers.receive();
+    auto receiving = answers.receive();
+    Result<Message> answer = co_await net::with_deadline(decision_max, std::move(receiving));
+    if (!answer && answer.error().code == Errc::timed_out) {
+      answer = Message(refuse(Verdict::busy, "no decision: " + answer.error().detail));
+    }
     if (!answer) co_return answer.error();
     co_return std::optional<Message>(std::move(*answer));
   }

@@ -56,8 +56,9 @@ Result<void> average_part(const Inputs& inputs, std::uint64_t first, std::span<f
   update.resize(model.size());
   if (auto read = read_floats(inputs.model, inputs.prefix_bytes, first, model); !read) return read;
   for (std::size_t i = 0; i < inputs.updates.size(); ++i) {
+    // Cut, or on a part of the disk that is broken: as good as lost, and to be asked for again.
     if (auto read = read_floats(inputs.updates[i], inputs.prefix_bytes, first, update); !read)
-      return read;
+      return Error{Errc::corrupt, "an accepted update: " + read.error().detail};
     aggregation::add_weighted(update, inputs.weights[i], sum);
   }
   aggregation::finish(sum, model);

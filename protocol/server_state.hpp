@@ -10,6 +10,7 @@
 #include <string>
 
 #include "common/net/task_group.hpp"
+#include "common/net/timer.hpp"
 #include "protocol/server.hpp"
 
 namespace entente::protocol {
@@ -22,12 +23,14 @@ struct Upload {
         stream(number),
         digest(of_whole),
         size_bytes(size),
-        news(executor) {}
+        news(executor),
+        last_came(net::now()) {}
   Message offer;
   std::uint8_t stream;
   Digest digest;
   std::uint64_t size_bytes;
   net::Timer news;                   // cancelled when one of the following changes
+  net::Instant last_came;            // something of it
   std::optional<Receiver> receiver;  // while bytes are wanted
   bool proceeding = false;           // the peer was told to send
   std::optional<StreamEnd> end;      // it has sent all

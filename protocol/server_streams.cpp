@@ -54,6 +54,11 @@ class Ending {
   bool begun_ = false;
 };
 
+// The wait for the next piece of an upload: the peer's own, and that for a buffer here.
+std::chrono::milliseconds piece_max(const Timing& timing) {
+  return timing.answer_max + timing.buffer_max;
+}
+
 struct Blob {
   File file;
   std::uint64_t size_bytes;
@@ -169,7 +174,13 @@ Async<Answer> ServerSession::State::upload_answer(std::shared_ptr<State> self,
   upload->receiver.emplace(std::move(*receiver));
   upload->proceeding = true;
   self->enqueue(proceed);
+  upload->last_came = net::now();
   while (!upload->end && !upload->failure && !upload->stopped) {
+    const net::Instant due = upload->last_came + piece_max(self->channel.timing());
+    if (net::now() >= due) {
+      co_return Error{Errc::timed_out, "nothing more came of the upload that was announced"};
+    }
+    upload->news.expires_at(due);
     const Result<void> woken = co_await upload->news.wait();
     const auto stop = co_await net::asio::this_coro::cancellation_state;
     if (stop.cancelled() != net::asio::cancellation_type::none) co_return woken.error();
@@ -197,6 +208,7 @@ Result<void> ServerSession::State::handle_data(const DataFrame& data) {
   if (!upload || upload->stream != data.stream || upload->is_quiet()) {
     return nonsense("no data of stream " + std::to_string(data.stream), "some");
   }
+  upload->last_came = net::now();
   if (!upload->receiver || upload->failure) return ok();  // the answer and this have crossed
   const Result<void> accepted = upload->receiver->accept(data.offset, data.bytes.view());
   if (accepted) {

@@ -100,6 +100,12 @@ Result<void> check_fit(const Plan& plan) {
     return wrong("rounds.quorum: expected at most rounds.cohort = " +
                  std::to_string(plan.rules.cohort) + ", saw " + std::to_string(plan.rules.quorum));
   }
+  if (plan.rules.target != 0 &&
+      (plan.rules.target < plan.rules.quorum || plan.rules.target > plan.rules.cohort)) {
+    return wrong("rounds.target: expected rounds.quorum = " + std::to_string(plan.rules.quorum) +
+                 " to rounds.cohort = " + std::to_string(plan.rules.cohort) + ", saw " +
+                 std::to_string(plan.rules.target));
+  }
   if (plan.rules.evaluation_quorum > plan.rules.cohort) {
     return wrong(
         "evaluation.quorum: expected at most rounds.cohort = " + std::to_string(plan.rules.cohort) +

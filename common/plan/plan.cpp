@@ -30,6 +30,9 @@ Rules read_rules(JsonReader& reader) {
   rules.grace = duration_or(reader, "grace", defaults.grace, std::chrono::seconds(0), wait_max);
   rules.retries =
       static_cast<std::uint32_t>(reader.integer_or("retries", defaults.retries, 0, retries_max));
+  rules.target = static_cast<std::uint32_t>(reader.integer_or("target", 0, 1, participants_max));
+  rules.recruiting =
+      duration_or(reader, "recruiting", defaults.recruiting, std::chrono::seconds(1), wait_max);
   rules.weighting = choice_or_first(reader, "weighting", {"examples", "uniform"}) == "examples"
                         ? Weighting::examples
                         : Weighting::uniform;

@@ -30,7 +30,7 @@ std::vector<std::string> read_metrics(JsonReader& reader) {
 }  // namespace
 
 json::object rules_to_json(const Rules& rules) {
-  return {
+  json::object object{
       {"cohort", rules.cohort},
       {"deadline_seconds", rules.deadline.count()},
       {"evaluation_deadline_seconds", rules.evaluation_deadline.count()},
@@ -45,6 +45,9 @@ json::object rules_to_json(const Rules& rules) {
       {"rounds", rules.rounds},
       {"weighting", rules.weighting == Weighting::examples ? "examples" : "uniform"},
   };
+  if (rules.target != 0) object["target"] = rules.target;
+  if (rules.recruiting != wait_max) object["recruiting_seconds"] = rules.recruiting.count();
+  return object;
 }
 
 Result<Rules> rules_from_json(const json::value& value, std::string path) {
@@ -62,6 +65,9 @@ Result<Rules> rules_from_json(const json::value& value, std::string path) {
   rules.deadline = seconds("deadline_seconds", 1);
   rules.grace = seconds("grace_seconds", 0);
   rules.retries = natural("retries", 0, retries_max);
+  rules.target = static_cast<std::uint32_t>(reader.integer_or("target", 0, 1, participants_max));
+  rules.recruiting = std::chrono::seconds(
+      reader.integer_or("recruiting_seconds", wait_max.count(), 1, wait_max.count()));
   const std::string weighting = reader.text("weighting");
   if (weighting == "uniform") {
     rules.weighting = Weighting::uniform;
@@ -97,6 +103,12 @@ Result<void> check_rules(const Rules& rules, std::string_view path) {
                                       std::to_string(rules.cohort)};
   };
   if (rules.quorum > rules.cohort) return above_cohort("quorum", rules.quorum);
+  if (rules.target > rules.cohort) return above_cohort("target", rules.target);
+  if (rules.target != 0 && rules.target < rules.quorum) {
+    return Error{Errc::malformed, std::string(path) + ": expected quorum <= target, saw " +
+                                      std::to_string(rules.quorum) + " > " +
+                                      std::to_string(rules.target)};
+  }
   if (rules.evaluation_quorum > rules.cohort) {
     return above_cohort("evaluation quorum", rules.evaluation_quorum);
   }

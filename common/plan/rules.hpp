@@ -45,10 +45,14 @@ struct Rules {
   std::chrono::seconds evaluation_deadline{300};  // 0: nobody is asked
   std::vector<std::string> metrics;               // what an evaluation reports, these and no others
   bool metrics_per_participant = false;  // whether the ledger may hold each participant's metrics
+  std::uint32_t target = 0;  // updates with which a round is closed at once; 0: the cohort's
+  // How long a round waits for its quorum to be there, before the plan is given up.
+  std::chrono::seconds recruiting{wait_max};
   friend bool operator==(const Rules&, const Rules&) = default;
 };
 
-// Every field, durations in seconds.
+// Every field, durations in seconds; `target` and `recruiting`, which came later, only where they
+// are not the defaults, so that older readers understand what does not use them.
 json::object rules_to_json(const Rules& rules);
 // The inverse. `path` names the value in errors, e.g. "entry 7: rules".
 // Errors: malformed - a member missing, unknown, of the wrong type or out of range; quorum or
@@ -58,9 +62,9 @@ Result<Rules> rules_from_json(const json::value& value, std::string path);
 // The largest cohort of which one entry holds what the rules publish.
 std::uint32_t publishable_cohort(const Rules& rules);
 
-// What no single field shows: quorum <= cohort, evaluation_quorum <= cohort; a cohort whose
-// metrics, when each participant's are published, fit an entry.
-// Errors: malformed - both names and both numbers.
+// What no single field shows: quorum <= target <= cohort, evaluation_quorum <= cohort; a cohort
+// whose metrics, when each participant's are published, fit an entry. Errors: malformed - both
+// names and both numbers.
 Result<void> check_rules(const Rules& rules, std::string_view path);
 
 }  // namespace entente::plan

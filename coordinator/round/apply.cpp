@@ -110,6 +110,8 @@ Result<void> ledger_opened(State& state, const ledger::Entry& entry) {
 
 Result<void> coordinator_started(State& state, const ledger::Entry& entry) {
   state.coordinator = entry.actor;
+  // Nobody could come back while it was down: the wait for them begins anew.
+  if (auto* recruiting = std::get_if<Recruiting>(&state.phase)) recruiting->since = entry.time;
   return ok();
 }
 
@@ -177,7 +179,7 @@ Result<void> plan_started(State& state, const ledger::Entry& entry) {
     return impossible(entry, "the plan is not waiting");
   (*plan)->standing = PlanStanding::running;
   (*plan)->model = *model;
-  state.phase = Recruiting{*entry.plan, 1, 1, entry.time};
+  state.phase = Recruiting{*entry.plan, 1, 1, entry.time, {}};
   return ok();
 }
 
@@ -247,6 +249,7 @@ Result<void> round_opened(State& state, const ledger::Entry& entry) {
   if (next.cohort.size() < record.rules.quorum || next.cohort.size() > record.rules.cohort) {
     return impossible(entry, "its cohort is smaller than the quorum or larger than the plan's");
   }
+  next.missed = std::move((*phase)->missed);
   next.opening = entry.sequence;
   next.opened = entry.time;
   next.closes_at = entry.time + record.rules.deadline;
@@ -335,8 +338,16 @@ Result<void> round_closed(State& state, const ledger::Entry& entry) {
 Result<void> round_abandoned(State& state, const ledger::Entry& entry) {
   auto phase = phase_of<Collecting>(state, entry);
   if (!phase) return phase.error();
-  const Collecting& round = **phase;
-  state.phase = Recruiting{round.plan, round.round, round.attempt + 1, entry.time};
+  Collecting& round = **phase;
+  // Before the deadline only those who said no have let it down; the others had no time.
+  const bool had_time = entry.time >= round.closes_at;
+  Missed missed = std::move(round.missed);
+  for (const std::string& name : round.cohort) {
+    if (round.accepted.contains(name)) continue;
+    if (had_time || round.declined.contains(name)) ++missed[name];
+  }
+  Recruiting next{round.plan, round.round, round.attempt + 1, entry.time, std::move(missed)};
+  state.phase = std::move(next);
   return ok();
 }
 
@@ -391,7 +402,7 @@ Result<void> round_committed(State& state, const ledger::Entry& entry) {
   record.rounds.push_back(std::move(committed));
   record.last_round = round.round;
   record.last_contributions = std::move(round.accepted);
-  state.phase = Recruiting{record.digest, round.round + 1, 1, entry.time};
+  state.phase = Recruiting{record.digest, round.round + 1, 1, entry.time, {}};
   return ok();
 }
 

@@ -158,6 +158,14 @@ Decision tick(const Scene&, const Aggregating&, const Tick&) {
   return {};
 }
 
+Decision give_up(const Scene& scene, const Recruiting& phase, std::string reason) {
+  ledger::Entry entry = own_entry(scene, kind::plan_failed);
+  entry.plan = phase.plan;
+  entry.outcome = "failed";
+  entry.reason = std::move(reason);
+  return one_entry(std::move(entry));
+}
+
 Decision tick(const Scene& scene, const Recruiting& phase, const Tick& event) {
   const PlanRecord& plan = plan_of(scene.state, phase.plan);
   if (phase.round > plan.rules.rounds) {
@@ -168,14 +176,10 @@ Decision tick(const Scene& scene, const Recruiting& phase, const Tick& event) {
   }
   // Not together with the entry that abandons the last attempt: a crash may leave that one alone.
   if (phase.attempt > plan.rules.retries + 1) {
-    ledger::Entry entry = own_entry(scene, kind::plan_failed);
-    entry.plan = phase.plan;
-    entry.outcome = "failed";
-    entry.reason = "round " + std::to_string(phase.round) + " was abandoned " +
-                   std::to_string(phase.attempt - 1) + " times";
-    return one_entry(std::move(entry));
+    return give_up(scene, phase,
+                   "round " + std::to_string(phase.round) + " was abandoned " +
+                       std::to_string(phase.attempt - 1) + " times");
   }
-  if (!event.may_open) return {};
   std::set<std::string> candidates;
   for (const auto& [name, sequence] : plan.consents) {
     if (event.available.contains(name) && !scene.state.suspended.contains(name))
@@ -183,7 +187,17 @@ Decision tick(const Scene& scene, const Recruiting& phase, const Tick& event) {
   }
   const bool complete = candidates.size() >= plan.rules.cohort;
   const bool waited = scene.now >= phase.since + plan.rules.grace;
-  if (!complete && !(waited && candidates.size() >= plan.rules.quorum)) return {};
+  const bool ready = complete || (waited && candidates.size() >= plan.rules.quorum);
+  if (!ready || !event.may_open) {
+    const bool over = scene.now >= phase.since + plan.rules.recruiting;
+    if (!over || planted(Fault::recruiting_never_ends)) return {};
+    const std::string here = std::to_string(candidates.size()) + " of the " +
+                             std::to_string(plan.rules.quorum) + " participants of its quorum";
+    return give_up(scene, phase,
+                   "round " + std::to_string(phase.round) + " could not be opened within " +
+                       std::to_string(plan.rules.recruiting.count()) + " s: " +
+                       (ready ? "the coordinator's disk has no room" : here + " were there"));
+  }
   ledger::Entry entry = own_entry(scene, kind::round_opened);
   entry.plan = phase.plan;
   entry.round = phase.round;
@@ -191,7 +205,7 @@ Decision tick(const Scene& scene, const Recruiting& phase, const Tick& event) {
   entry.details["attempt"] = phase.attempt;
   json::array cohort;
   for (const std::string& name :
-       choose_cohort(phase.plan, phase.round, candidates, plan.rules.cohort)) {
+       choose_cohort(phase.plan, phase.round, candidates, plan.rules.cohort, phase.missed)) {
     cohort.emplace_back(name);
   }
   entry.details["cohort"] = std::move(cohort);
@@ -222,7 +236,9 @@ Decision tick(const Scene& scene, const Collecting& phase, const Tick&) {
   const bool enough = have >= quorum && have > 0;
   const bool over = scene.now >= phase.closes_at && !planted(Fault::deadline_never_fires);
   const bool waited = phase.quorum_at && scene.now >= *phase.quorum_at + rules.grace;
-  if (enough && (outstanding == 0 || waited || over)) {
+  const bool target = rules.target != 0 && have >= rules.target;
+  const bool patient = planted(Fault::straggler_awaited);
+  if (enough && (outstanding == 0 || (!patient && (target || waited || over)))) {
     ledger::Entry entry = own_entry(scene, kind::round_closed);
     entry.plan = phase.plan;
     entry.round = phase.round;
@@ -231,7 +247,7 @@ Decision tick(const Scene& scene, const Collecting& phase, const Tick&) {
   }
   const std::string counts =
       std::to_string(have) + " of the " + std::to_string(rules.quorum) + " updates of the quorum";
-  if (over) return abandon(scene, phase, "deadline with " + counts);
+  if (over && !enough) return abandon(scene, phase, "deadline with " + counts);
   if (have + outstanding < quorum)
     return abandon(scene, phase, "only " + counts + " can still come");
   return {};
@@ -270,7 +286,7 @@ Decision tick(const Scene& scene, const Evaluating& phase, const Tick& event) {
   const bool complete = answers.size() == phase.cohort.size();
   const bool enough = answers.size() >= std::max<std::size_t>(1, rules.evaluation_quorum);
   const bool waited = scene.now >= phase.since + rules.grace;
-  const bool over = scene.now >= phase.closes_at;
+  const bool over = scene.now >= phase.closes_at && !planted(Fault::evaluation_never_ends);
   if (!complete && !(enough && present_have_answered && waited) && !over) return {};
   ledger::Entry entry = own_entry(scene, kind::round_committed);
   entry.plan = phase.plan;

@@ -12,6 +12,11 @@ enum class Fault {
   participant_counted_twice,  // a second update of a participant is accepted beside the first
   commit_on_too_few,          // a round is closed one update short of its quorum
   deadline_never_fires,       // a round without a quorum waits for ever
+  deadline_never_armed,       // nobody is woken at a deadline
+  straggler_awaited,          // a round that has its quorum waits for the rest for ever
+  same_cohort_again,          // a retry asks those who let the round down
+  recruiting_never_ends,      // a plan whose quorum does not come holds up all others
+  evaluation_never_ends,      // a candidate waits for the last evaluation for ever
 };
 
 #ifdef ENTENTE_PLANTED_FAULTS

@@ -3,10 +3,12 @@
 // What the state answers: work that is due, each participant's agenda, files that are still needed.
 #include <algorithm>
 #include <cmath>
+#include <tuple>
 
 #include "common/base/identity.hpp"
 #include "common/crypto/hash.hpp"
 #include "common/plan/metrics.hpp"
+#include "coordinator/round/planted.hpp"
 #include "coordinator/round/transition.hpp"
 
 namespace entente::coordinator::round {
@@ -70,9 +72,12 @@ Work due(const State& state) {
 }
 
 std::optional<TimePoint> next_deadline(const State& state, TimePoint now) {
+  if (planted(Fault::deadline_never_armed)) return std::nullopt;
   std::vector<TimePoint> instants;
   if (const auto* recruiting = std::get_if<Recruiting>(&state.phase)) {
-    instants.push_back(recruiting->since + state.plans.at(recruiting->plan).rules.grace);
+    const plan::Rules& rules = state.plans.at(recruiting->plan).rules;
+    instants.push_back(recruiting->since + rules.grace);
+    instants.push_back(recruiting->since + rules.recruiting);
   } else if (const auto* collecting = std::get_if<Collecting>(&state.phase)) {
     instants.push_back(collecting->closes_at);
     if (collecting->quorum_at) {
@@ -170,17 +175,21 @@ std::set<Digest> needed_models(const State& state) {
 }
 
 std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
-                                    const std::set<std::string>& candidates, std::size_t size) {
-  std::vector<std::pair<Digest, std::string>> ranked;
+                                    const std::set<std::string>& candidates, std::size_t size,
+                                    const Missed& missed) {
+  std::vector<std::tuple<std::uint32_t, Digest, std::string>> ranked;
   for (const std::string& name : candidates) {
-    ranked.emplace_back(crypto::sha256("entente/1 cohort\n" + plan.hex() + "\n" +
+    const auto found = missed.find(name);
+    const bool counts = found != missed.end() && !planted(Fault::same_cohort_again);
+    ranked.emplace_back(counts ? found->second : 0,
+                        crypto::sha256("entente/1 cohort\n" + plan.hex() + "\n" +
                                        std::to_string(round) + "\n" + name + "\n"),
                         name);
   }
   std::ranges::sort(ranked);
   std::set<std::string> cohort;
   std::size_t bytes = 0;
-  for (const auto& [rank, name] : ranked) {
+  for (const auto& [times_missed, rank, name] : ranked) {
     bytes += name.size() + in_list_bytes;
     if (cohort.size() == size || bytes > plan::names_max_bytes) break;
     cohort.insert(name);

@@ -6,15 +6,17 @@
 // One plan runs at a time, one round of it at a time; a phase holds exactly what exists while it
 // lasts, and never a tensor: models and updates are named by their digests.
 //
-//   Idle         -- a waiting plan has consents, its first model is stored -->  Recruiting
-//   (plan.started) Recruiting   -- enough of the consenting are there --> Collecting (round.opened)
-//   Collecting   -- cohort complete, or quorum and grace, or deadline and quorum --> Aggregating
-//   (round.closed) Collecting   -- deadline without a quorum -->             Recruiting again, or
-//   Idle  (round.abandoned; plan.failed) Aggregating  -- candidate stored --> Evaluating
-//   (round.aggregated) Aggregating  -- an update lost from the spool --> Collecting   (update.lost)
-//   Evaluating   -- enough answers, or its deadline -->                         Recruiting
-//   (round.committed) Recruiting   -- no round is left --> Idle         (plan.finished) any --
-//   cancelled -->                                               Idle         (plan.cancelled)
+//   - Idle -> Recruiting: a waiting plan has consents, its first model is stored (plan.started)
+//   - Recruiting -> Collecting: enough of the consenting are there (round.opened)
+//   - Collecting -> Aggregating: cohort complete, target there, quorum and grace, or deadline and
+//     quorum (round.closed)
+//   - Collecting -> Recruiting: deadline without a quorum, or none can come (round.abandoned)
+//   - Aggregating -> Evaluating: candidate stored (round.aggregated)
+//   - Aggregating -> Collecting: an update lost from the spool (update.lost)
+//   - Evaluating -> Recruiting: enough answers, or its deadline (round.committed)
+//   - Recruiting -> Idle: no round is left (plan.finished); no attempt is left, or the quorum does
+//     not come in time (plan.failed)
+//   - any -> Idle: cancelled (plan.cancelled)
 #pragma once
 
 #include <cstdint>
@@ -48,11 +50,16 @@ struct Idle {
   friend bool operator==(const Idle&, const Idle&) = default;
 };
 
+// Who let abandoned attempts of the round down, and how many: said no, or had not sent by the
+// deadline.
+using Missed = std::map<std::string, std::uint32_t>;
+
 struct Recruiting {
   Digest plan;
   std::uint64_t round = 1;
   std::uint32_t attempt = 1;
-  TimePoint since;
+  TimePoint since;  // or since the coordinator's last start
+  Missed missed;
   friend bool operator==(const Recruiting&, const Recruiting&) = default;
 };
 
@@ -67,6 +74,7 @@ struct Collecting {
   std::set<std::string> cohort;
   std::set<std::string> declined;  // of the cohort: will not send
   Contributions accepted;          // of the cohort
+  Missed missed;                   // in the attempts before this one
   friend bool operator==(const Collecting&, const Collecting&) = default;
 };
 

@@ -84,10 +84,12 @@ std::set<Digest> needed_updates(const State& state);
 std::set<Digest> needed_models(const State& state);
 
 // The cohort of a round: `size` of `candidates`, by the digest of (plan, round, name), so that
-// neither arrival nor attempt matters; fewer when more names would not fit an entry
+// arrival does not matter; those who let an earlier attempt of the round down come last, so that a
+// retry asks others where there are others. Fewer when more names would not fit an entry
 // (plan::names_max_bytes), but never fewer than plan::quorum_max.
 std::set<std::string> choose_cohort(const Digest& plan, std::uint64_t round,
-                                    const std::set<std::string>& candidates, std::size_t size);
+                                    const std::set<std::string>& candidates, std::size_t size,
+                                    const Missed& missed);
 
 // Means of the metrics (plan/metrics.hpp), weighted by examples, over the evaluations that report
 // them: those of which at least `least` do.

@@ -177,6 +177,34 @@ BOOST_AUTO_TEST_CASE(what_is_no_update_is_refused_with_its_reason_and_a_good_one
   BOOST_TEST(verdicts.at("malformed") >= 2);  // ten a minute are recorded
 }
 
+// Nothing crashed, so nobody looked at the spool again before the average was made.
+BOOST_AUTO_TEST_CASE(an_accepted_update_that_is_cut_in_the_spool_is_asked_for_again) {
+  Stage stage(1);
+  Insider& carol = stage.carol;
+  stage.consent();
+  const protocol::Train task = carol.training(1);
+  BOOST_REQUIRE(stage.federation.coordinator().wait_for({"update.accepted", "alice"}) !=
+                Process::npos);
+  std::size_t cut = 0;
+  for (const auto& item :
+       std::filesystem::directory_iterator(stage.federation.state_folder() / "spool")) {
+    if (!item.path().filename().string().starts_with("alice-")) continue;
+    std::filesystem::resize_file(item.path(), item.file_size() / 2);
+    ++cut;
+  }
+  BOOST_TEST(cut == 1U);
+  answered(carol.send(task, carol.model(task.model).filled(0.001F)), Verdict::accepted);
+  answered(carol.evaluate(1), Verdict::accepted);
+
+  stage.federation.finished_model();
+  const auto entries = stage.federation.verified_entries();
+  BOOST_TEST((contributors(entries) == std::vector<std::size_t>{3}));
+  const auto lost = std::ranges::count_if(entries, [](const ledger::Entry& entry) {
+    return entry.kind == "update.lost" && entry.actor.ends_with("/participant/alice");
+  });
+  BOOST_TEST(lost == 1);
+}
+
 BOOST_AUTO_TEST_CASE(what_comes_twice_late_or_too_early_is_refused_and_the_rounds_go_on) {
   Stage stage(2);
   Insider& carol = stage.carol;

@@ -267,7 +267,8 @@ class HouseFixture {
   const Digest model = crypto::sha256("model");
 
   // --- verbs
-  void start() {
+  void start() { start_with(transport); }
+  void start_with(Transport& other_transport) {
     outcome.reset();
     tasks.emplace(time.executor());
     const net::Instant began = time.now();
@@ -277,7 +278,7 @@ class HouseFixture {
                            std::chrono::duration_cast<Duration>(time.now() - began);
                   },
                   Random(7)};
-    const House house{transport, workbench, journal_disk, receipts_disk};
+    const House house{other_transport, workbench, journal_disk, receipts_disk};
     tasks->spawn("daemon", keep_outcome(participate(house, std::move(member), &tally), &outcome));
   }
   // As SIGTERM does. Gives how long it took.

@@ -153,19 +153,34 @@ struct Stage {
   // The server's half runs; the other end is the test's.
   Session open(net::MemoryLink up = {}, net::MemoryLink down = {}, Timing timing = {}) {
     auto [client, server] = net::memory_streams(time.executor(), charite, main_one, up, down);
+    return open(std::move(client), std::move(server), timing);
+  }
+  Session open(std::unique_ptr<net::Stream> client, std::unique_ptr<net::Stream> server,
+               Timing timing) {
     Session session;
     session.client_stream = std::move(client);
     session.server = std::make_shared<ServerSession>(std::move(server), server_pool, timing, desk);
     tasks.spawn("server session", serve_session(session.server, session.ended.get()));
     return session;
   }
-  Result<std::unique_ptr<Client>> connect(Session& session) {
+  Result<std::unique_ptr<Client>> connect(Session& session, Timing timing = {}) {
+    ClientSettings settings = settings_of_tests();
+    settings.timing = timing;
     return net::run(
-        time, Client::connect(std::move(session.client_stream), client_pool, settings_of_tests()));
+        time, Client::connect(std::move(session.client_stream), client_pool, std::move(settings)));
   }
   Session session(net::MemoryLink up = {}, net::MemoryLink down = {}, Timing timing = {}) {
     Session session = open(up, down, timing);
     auto client = connect(session);
+    BOOST_REQUIRE_MESSAGE(client.has_value(), client.error().detail);
+    session.client = std::move(*client);
+    return session;
+  }
+  // Over streams that are connected somehow; both halves wait as `timing` says.
+  Session through(std::unique_ptr<net::Stream> client_end, std::unique_ptr<net::Stream> server_end,
+                  Timing timing = {}) {
+    Session session = open(std::move(client_end), std::move(server_end), timing);
+    auto client = connect(session, timing);
     BOOST_REQUIRE_MESSAGE(client.has_value(), client.error().detail);
     session.client = std::move(*client);
     return session;

@@ -49,6 +49,13 @@ net::Async<void> keep_request(Client* client, Message message,
   co_return ok();
 }
 
+net::Async<void> listen_on(Channel* channel) {
+  for (;;) {
+    const Result<Incoming> heard = co_await channel->receive();
+    if (!heard) co_return heard.error();
+  }
+}
+
 }  // namespace
 
 BOOST_AUTO_TEST_SUITE(protocol_session)
@@ -150,7 +157,7 @@ BOOST_AUTO_TEST_CASE(a_hello_that_comes_byte_by_byte_is_given_up_as_well) {
   auto dribble = [](net::Stream* to, Bytes bytes) -> net::Async<void> {
     for (const std::byte byte : bytes) {
       const std::array<ByteView, 1> part{ByteView(&byte, 1)};
-      const Result<void> written = co_await to->write(part);
+      const Result<void> written = co_await to->write(part, 1h);
       if (!written) co_return written.error();
       const Result<void> waited = co_await net::wait_for(600ms);
       if (!waited) co_return waited.error();
@@ -365,6 +372,27 @@ BOOST_AUTO_TEST_CASE(a_peer_that_stops_reading_is_cut_after_write_max) {
   BOOST_TEST((stage.time.now() - began <= write_max + 2 * goodbye_max + 1s));
   stage.time.run();
   BOOST_TEST(stage.server_pool.free() == 4U);
+}
+
+BOOST_AUTO_TEST_CASE(
+    an_announced_upload_that_does_not_come_ends_the_session_of_a_peer_that_is_alive) {
+  Stage stage;
+  Raw raw(stage);
+  raw.greet();
+  OfferUpdate offer = stage.offer(noise(1000));
+  offer.stream = 1;
+  BOOST_TEST(raw.say(offer).has_value());
+  BOOST_TEST(std::holds_alternative<Proceed>(raw.hear_message()));
+  net::TaskGroup peer(stage.time.executor());
+  peer.spawn("heartbeats", raw.channel.keep_alive());
+  peer.spawn("reader", listen_on(&raw.channel));
+  const auto began = stage.time.now();
+  const Error end = stage.end_of(raw.session);
+  BOOST_TEST((end.code == Errc::timed_out), end.detail);
+  BOOST_TEST(end.detail.find("upload") != std::string::npos, end.detail);
+  BOOST_TEST((stage.time.now() - began <= answer_max + buffer_max + 2 * goodbye_max));
+  raw.channel.close();
+  stage.time.settle();
 }
 
 BOOST_AUTO_TEST_CASE(a_slow_reader_slows_itself_alone) {

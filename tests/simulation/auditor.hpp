@@ -40,7 +40,10 @@ struct AuditedPlan {
   std::uint64_t cohort = 0;
   std::uint64_t retries = 0;
   std::uint64_t examples_max = 0;
+  std::uint64_t target = 0;  // 0: the cohort
   seconds deadline{0};
+  seconds grace{0};
+  seconds recruiting{0};
   seconds evaluation_deadline{0};
   bool by_examples = false;
   bool publishes_each = false;
@@ -48,6 +51,8 @@ struct AuditedPlan {
   std::optional<Digest> model;  // the latest committed, or the initial one
   std::uint64_t committed = 0;
   std::uint64_t attempts = 0;  // of the round that comes next
+  TimePoint waiting_since;     // for a quorum to open the next round with
+  TimePoint committed_at;      // the last round; before that, when it started
   bool running = false;
   bool ended = false;
 };
@@ -62,6 +67,8 @@ struct AuditedRound {
   std::uint64_t number = 0;
   Stage stage = Stage::collecting;
   TimePoint closes_at;  // of the collection; of the evaluation once aggregated
+  std::optional<TimePoint> quorum_at;
+  std::optional<TimePoint> target_at;
   std::set<std::string> cohort;
   std::set<std::string> declined;
   std::map<std::string, AuditedUpdate> accepted;
@@ -91,6 +98,8 @@ class Auditor {
   const std::set<std::string>& suspended() const { return suspended_; }
   // The round that is going on.
   const std::optional<AuditedRound>& round() const { return round_; }
+  // By when it must be further, at the latest; while it is open.
+  TimePoint due(const AuditedRound& round) const;
   std::uint64_t entries() const { return lines_.size(); }
 
  private:
@@ -106,6 +115,7 @@ class Auditor {
   void expect(bool holds, const std::string& what);
 
   // --- one for each kind of entry (auditor_rules.cpp)
+  void coordinator_started(const ledger::Entry& entry);
   void plan_submitted(const ledger::Entry& entry);
   void plan_consented(const ledger::Entry& entry);
   void plan_declined(const ledger::Entry& entry);

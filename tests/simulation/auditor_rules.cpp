@@ -57,7 +57,7 @@ void Auditor::follow(const ledger::Entry& entry) {
   using Rule = void (Auditor::*)(const ledger::Entry&);
   static constexpr std::pair<std::string_view, Rule> rules[] = {
       {"ledger.opened", nullptr},
-      {"coordinator.started", nullptr},
+      {"coordinator.started", &Auditor::coordinator_started},
       {"connection.refused", nullptr},
       {"update.refused", nullptr},
       {"plan.submitted", &Auditor::plan_submitted},
@@ -126,6 +126,10 @@ void Auditor::check_statement(const ledger::Entry& entry, const Player& player,
 
 // --- plans and members
 
+void Auditor::coordinator_started(const ledger::Entry& entry) {
+  for (auto& [digest, plan] : plans_) plan.waiting_since = entry.time;
+}
+
 void Auditor::plan_submitted(const ledger::Entry& entry) {
   if (!entry.plan || plans_.contains(*entry.plan)) return fail(place(entry) + "submitted twice");
   expect(entry.actor == the_cast().op.identity.uri(), place(entry) + "not the operator's");
@@ -142,6 +146,12 @@ void Auditor::plan_submitted(const ledger::Entry& entry) {
   plan.deadline = seconds(static_cast<std::int64_t>(number(rules, "deadline_seconds")));
   plan.evaluation_deadline =
       seconds(static_cast<std::int64_t>(number(rules, "evaluation_deadline_seconds")));
+  plan.target = number(rules, "target");
+  plan.grace = seconds(static_cast<std::int64_t>(number(rules, "grace_seconds")));
+  plan.recruiting = plan::wait_max;
+  if (rules.contains("recruiting_seconds")) {
+    plan.recruiting = seconds(static_cast<std::int64_t>(number(rules, "recruiting_seconds")));
+  }
   plan.by_examples = text(rules, "weighting") == "examples";
   const json::value* each = rules.if_contains("metrics_per_participant");
   plan.publishes_each = each != nullptr && each->is_bool() && each->get_bool();
@@ -169,6 +179,7 @@ void Auditor::plan_started(const ledger::Entry& entry) {
          place(entry) + "another plan is running");
   expect(!plan.running && !plan.ended, place(entry) + "the plan does not wait");
   plan.running = true;
+  plan.waiting_since = plan.committed_at = entry.time;
   plan.model = subject(entry, "model");
   expect(plan.model == initial_model(*entry.plan), place(entry) + "not the plan's first model");
 }
@@ -182,8 +193,10 @@ void Auditor::plan_ended(const ledger::Entry& entry) {
            place(entry) + "rounds are left");
     expect(subject(entry, "model") == plan.model, place(entry) + "not the last model");
   } else if (entry.kind == "plan.failed") {
-    expect(plan.running && plan.attempts > plan.retries && !has_round,
-           place(entry) + "attempts are left");
+    const bool waited = entry.time >= plan.waiting_since + plan.recruiting;
+    if (waited && plan.attempts <= plan.retries) stage_.count("quorum does not come");
+    expect(plan.running && (plan.attempts > plan.retries || waited) && !has_round,
+           place(entry) + "attempts are left, and time to open the next");
   }
   if (has_round) round_.reset();
   plan.running = false;
@@ -209,6 +222,7 @@ void Auditor::round_opened(const ledger::Entry& entry) {
   expect(subject(entry, "model") == plan.model, place(entry) + "not the model committed before");
   expect(number(entry.details, "attempt") == plan.attempts, place(entry) + "attempts miscounted");
   expect(plan.attempts <= plan.retries + 1, place(entry) + "more attempts than the plan allows");
+  if (stage_.calm && plan.attempts > 1) stage_.count("retry in the calm");
   AuditedRound round;
   round.plan = *entry.plan;
   round.number = *entry.round;
@@ -243,6 +257,9 @@ void Auditor::update_accepted(const ledger::Entry& entry) {
          place(entry) + "more examples than the plan allows");
   expect(round.accepted.emplace(name, accepted).second, place(entry) + name + " counted twice");
   round.declined.erase(name);
+  const std::size_t have = round.accepted.size();
+  if (!round.quorum_at && have >= plan.quorum) round.quorum_at = entry.time;
+  if (!round.target_at && plan.target != 0 && have >= plan.target) round.target_at = entry.time;
   expect(entry.sequence < checked_ || journals_({name, "update", *update}),
          place(entry) + "the journal of " + name + " knows of no such update");
 }
@@ -255,6 +272,8 @@ void Auditor::update_lost(const ledger::Entry& entry) {
     return fail(place(entry) + "that update was not accepted");
   }
   round.accepted.erase(found);
+  if (round.accepted.size() < plan_of(entry).quorum) round.quorum_at.reset();
+  if (round.accepted.size() < plan_of(entry).target) round.target_at.reset();
   round.stage = Stage_::collecting;
   round.closes_at = std::max(round.closes_at, entry.time + plan_of(entry).deadline);
 }
@@ -283,7 +302,19 @@ void Auditor::check_contributors(const ledger::Entry& entry, const AuditedRound&
 void Auditor::round_closed(const ledger::Entry& entry) {
   AuditedRound& round = round_in(entry, Stage_::collecting);
   check_contributors(entry, round);
+  expect(can_still_come(round) == 0 || entry.time >= due(round),
+         place(entry) + "stragglers were not waited for");
+  if (round.target_at && can_still_come(round) > 0) stage_.count("round closed with its target");
   round.stage = Stage_::closed;
+}
+
+TimePoint Auditor::due(const AuditedRound& round) const {
+  TimePoint due = round.closes_at;
+  if (round.stage != Stage_::collecting) return due;
+  const auto plan = plans_.find(round.plan);
+  if (round.target_at) due = std::min(due, *round.target_at);
+  if (round.quorum_at) due = std::min(due, *round.quorum_at + plan->second.grace);
+  return due;
 }
 
 void Auditor::round_aggregated(const ledger::Entry& entry) {
@@ -313,6 +344,7 @@ void Auditor::round_committed(const ledger::Entry& entry) {
          place(entry) + "publishes what the plan does not have published");
   expect(plan.publishes_each || !lonely || !entry.details.contains("metrics"),
          place(entry) + "one participant's figures are no aggregate");
+  plan.waiting_since = plan.committed_at = entry.time;
   plan.model = round.candidate;
   plan.committed = round.number;
   plan.attempts = 0;
@@ -333,6 +365,7 @@ void Auditor::round_abandoned(const ledger::Entry& entry) {
   expect(have < quorum, place(entry) + "although the quorum was there");
   expect(entry.time >= round.closes_at || have + can_still_come(round) < quorum,
          place(entry) + "before its time");
+  plan_of(entry).waiting_since = entry.time;
   round_.reset();
 }
 

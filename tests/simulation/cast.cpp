@@ -107,6 +107,9 @@ std::string write_plan(const plan::Rules& rules, std::uint64_t seed) {
         {"examples_max", rules.examples_max},
         {"norm_max", rules.norm_max}}},
   };
+  json::object& rounds = plan["rounds"].as_object();
+  if (rules.target != 0) rounds["target"] = rules.target;
+  if (rules.recruiting != plan::wait_max) rounds["recruiting"] = seconds_text(rules.recruiting);
   if (rules.evaluation_deadline.count() > 0) {
     plan["evaluation"] = {
         {"holdout", 0.1},

@@ -28,8 +28,16 @@ milliseconds Connection::transit() {
   return stage_.between(milliseconds(1), transit_most);
 }
 
+// Whether nothing passes, and nobody is told.
+bool Connection::vanishes() {
+  const bool half_open = stage_.half_open.contains(participant_) && stage_.random.chance(0.2);
+  if (!half_open && !stage_.cut_off.contains(participant_)) return false;
+  lose(milliseconds(protocol::silence_max), milliseconds(protocol::silence_max));
+  return true;
+}
+
 void Connection::up(std::function<void(Shell&)> deliver) {
-  if (lost_ || client_end_) return;
+  if (lost_ || client_end_ || vanishes()) return;
   bool arrives = false;  // whatever becomes of the connection
   if (stage_.strikes(stage_.weather.lost)) {
     arrives = stage_.random.chance(0.5);
@@ -50,7 +58,7 @@ void Connection::up(std::function<void(Shell&)> deliver) {
 }
 
 void Connection::down(std::function<void()> deliver) {
-  if (lost_ || server_closed_) return;
+  if (lost_ || server_closed_ || vanishes()) return;
   if (stage_.strikes(stage_.weather.lost)) {
     lose();
     return;

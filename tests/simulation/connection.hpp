@@ -89,6 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
  private:
   milliseconds transit();
+  bool vanishes();
   void end_client(const Error& why);
   void end_server();
 

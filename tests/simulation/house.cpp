@@ -10,10 +10,12 @@ namespace {
 
 constexpr milliseconds slice{1'000};  // how often work looks at its flag
 constexpr milliseconds considers_most{2'000};
+constexpr milliseconds considers_late{30'000};
 constexpr milliseconds work_calm_most{4'000};
 constexpr milliseconds work_most{20'000};
 constexpr milliseconds straggling_most{400'000};
 constexpr milliseconds approval_most{120'000};
+constexpr milliseconds for_ever = std::chrono::hours(24 * 365);
 constexpr std::uint64_t rows = 100;
 
 Error off() {
@@ -122,8 +124,9 @@ bool SimulatedWorkbench::is_approved(const Digest& plan) {
 net::Async<void> SimulatedWorkbench::work(milliseconds duration, participant::StopFlag stop) {
   net::Instant end = net::now() + duration;
   while (net::now() < end && !stop.raised() && !gone_) {
-    // Nobody straggles on in the calm.
-    if (stage_.calm) end = std::min(end, net::Instant(net::now() + work_calm_most));
+    // Nobody straggles on in the calm, but for those whose fate it is.
+    if (stage_.calm && home_.fate == Fate::steady)
+      end = std::min(end, net::Instant(net::now() + work_calm_most));
     const auto left = std::chrono::ceil<milliseconds>(end - net::now());
     const Result<void> waited = co_await net::wait_for(std::min(left, slice));
     if (!waited) co_return waited;
@@ -135,11 +138,14 @@ net::Async<void> SimulatedWorkbench::work(milliseconds duration, participant::St
 net::Async<participant::Suitability> SimulatedWorkbench::consider(
     std::shared_ptr<const plan::Plan> plan) {
   const participant::StopFlag none;
-  const Result<void> looked = co_await work(stage_.between(slice / 20, considers_most), none);
+  // Whoever is lost takes its time, so that nothing is begun without the steady.
+  milliseconds takes = stage_.between(slice / 20, considers_most);
+  if (stage_.calm && home_.fate != Fate::steady) takes += considers_late;
+  const Result<void> looked = co_await work(takes, none);
   if (!looked) co_return looked.error();
   // The same house finds the same each time.
   Random luck(load_little_endian<std::uint64_t>(plan->digest.bytes.data()), home_.index);
-  if (luck.chance(stage_.weather.unfit)) {
+  if (!stage_.fits_everybody.contains(plan->digest) && luck.chance(stage_.weather.unfit)) {
     stage_.count("data do not fit");
     co_return Error{Errc::malformed, "table.csv:17: not a number"};
   }
@@ -160,6 +166,7 @@ net::Async<participant::TrainedUpdate> SimulatedWorkbench::train(participant::Wo
     duration = stage_.between(slice, straggling_most);
     stage_.count("training straggles");
   }
+  if (stage_.calm && home_.fate == Fate::idle) duration = for_ever;
   const Result<void> worked = co_await work(duration, order.stop);
   if (!worked) co_return worked.error();
   if (stage_.strikes(stage_.weather.fails)) {

@@ -55,6 +55,7 @@ struct Home {
   std::map<Digest, std::uint64_t> parts;         // how much of a blob has come
   std::uint64_t bits = 0;                        // see trained_update
   bool must_approve = false;                     // a person approves each plan
+  Fate fate = Fate::steady;                      // once the weather has ended
   std::map<Digest, net::Instant> approved_from;  // plans that were asked about
   Duration clock_error{0};
 

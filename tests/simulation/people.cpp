@@ -19,7 +19,7 @@ void World::ask(round::Event event, std::function<void(bool)> done) {
   });
 }
 
-void World::write_order() {
+plan::Rules World::draw_rules() {
   Random& random = stage_.random;
   plan::Rules rules;
   const auto members = static_cast<std::uint32_t>(size_);
@@ -30,6 +30,11 @@ void World::write_order() {
                                     : 1 + static_cast<std::uint32_t>(random.below(rules.cohort));
   rules.deadline = seconds(20 + static_cast<std::int64_t>(random.below(160)));
   rules.grace = seconds(static_cast<std::int64_t>(random.below(15)));
+  rules.recruiting = seconds(60 + static_cast<std::int64_t>(random.below(240)));
+  if (random.chance(0.5)) {
+    const std::uint64_t most = rules.cohort - rules.quorum + 1;
+    rules.target = rules.quorum + static_cast<std::uint32_t>(random.below(most));
+  }
   rules.retries = static_cast<std::uint32_t>(random.below(4));
   rules.weighting = random.chance(0.5) ? plan::Weighting::examples : plan::Weighting::uniform;
   rules.examples_max = 1000;
@@ -41,7 +46,12 @@ void World::write_order() {
   } else {
     rules.evaluation_deadline = seconds(0);
   }
-  const std::string bytes = write_plan(rules, random.next64());
+  return rules;
+}
+
+// Signed, and known from now on; gives its place among the orders.
+std::size_t World::write_order(const plan::Rules& rules) {
+  const std::string bytes = write_plan(rules, stage_.random.next64());
   Order order;
   order.digest = crypto::sha256(bytes);
   order.rules = plan::parse_plan(bytes).value().rules;
@@ -51,6 +61,11 @@ void World::write_order() {
   stage_.plan_bytes[order.digest] = bytes;
   const std::size_t index = orders_.size();
   orders_.push_back(std::move(order));
+  return index;
+}
+
+void World::plan_ahead() {
+  const std::size_t index = write_order(draw_rules());
   stage_.after(stage_.between(seconds(1), seconds(60)), [this, index] { submit(index); });
   if (stage_.strikes(stage_.weather.cancels)) {
     stage_.after(stage_.between(seconds(5), seconds(400)), [this, index] { cancel(index); });
@@ -95,11 +110,29 @@ void World::resume(const std::string& name) {
   ask(round::SuspensionSet{the_cast().op.identity.uri(), name, false, ""}, [](bool) {});
 }
 
-// Says anything at all in the name of one member, whose certificate it has.
+// In the name of one whose key it has.
+void World::answer_plan(const Player& player, const Digest& plan, bool consents) {
+  round::PlanAnswered answer;
+  answer.from = player.identity.name;
+  answer.plan = plan;
+  answer.consents = consents;
+  if (consents) {
+    const std::string text = ledger::statement(ledger::plan_consented, the_cast().federation, plan);
+    answer.certificate = player.certificate_base64;
+    answer.signature = to_base64(player.key.sign(as_bytes(text)).value());
+  }
+  ask(std::move(answer), [](bool) {});
+}
+
+// Says anything at all in the name of a member, whose certificate it has.
 void World::act_as_rogue() {
   if (!shell_ || !shell_->is_up() || orders_.empty()) return;
   Random& random = stage_.random;
-  const std::string from = members_[*rogue_].home->name();
+  auto who = compromised_.begin();
+  std::advance(who, static_cast<std::ptrdiff_t>(random.below(compromised_.size())));
+  if (stage_.calm && members_[*who].home->fate == Fate::mute) return;
+  const Player& player = members_[*who].home->player;
+  const std::string from = player.identity.name;
   const auto& going_on = auditor_.round();
   const bool to_the_point = going_on && random.chance(0.8);
   const Digest plan = to_the_point ? going_on->plan : orders_[random.below(orders_.size())].digest;
@@ -107,7 +140,10 @@ void World::act_as_rogue() {
   const Digest update = crypto::sha256("rogue " + std::to_string(random.next64()));
   const std::uint64_t examples = random.chance(0.8) ? 1 + random.below(1000) : random.below(2000);
   stage_.note("rogue", "acts as", from);
-  switch (random.below(6)) {
+  switch (random.below(7)) {
+    case 6:
+      if (stage_.calm && !steady_have_consented(plan)) return;
+      return answer_plan(player, plan, random.chance(0.5));
     case 0:
       return ask(round::UpdateOffered{from, plan, number, update, examples}, [](bool) {});
     case 1:

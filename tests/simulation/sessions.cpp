@@ -2,6 +2,8 @@
 //
 // The part of the simulated coordinator that the daemon's sessions are: what a participant says,
 // turned into events for the core.
+#include <algorithm>
+
 #include "common/crypto/hash.hpp"
 #include "protocol/limits.hpp"
 #include "tests/simulation/cast.hpp"
@@ -44,6 +46,12 @@ void Shell::disconnected(std::uint64_t id) {
     peers_.erase(peer);
   }
   schedule();
+}
+
+bool Shell::has_session(const std::string& participant) const {
+  return std::ranges::any_of(peers_, [&](const auto& item) {
+    return item.second.connection->participant() == participant;
+  });
 }
 
 void Shell::request(const std::string& from, const protocol::Message& message, Reply reply) {

@@ -352,7 +352,13 @@ void Shell::lose_spool_file() {
   auto file = premises_.spool.begin();
   std::advance(file, static_cast<std::ptrdiff_t>(stage_.random.below(premises_.spool.size())));
   stage_.note("coordinator", "a file of the spool breaks", file->first.first);
-  premises_.spool.erase(file);
+  // What is still coming is hashed again when it goes on; what is whole is read once more, and only
+  // its absence is noticed.
+  if (!file->second.whole() && file->second.have_bytes > 0) {
+    file->second.damaged = true;
+  } else {
+    premises_.spool.erase(file);
+  }
 }
 
 void Shell::sweep() {

@@ -85,6 +85,8 @@ class Shell : public std::enable_shared_from_this<Shell> {
                  std::uint64_t end, Reply reply);
   // Whether the blob is served.
   bool has_blob(const Digest& digest) const;
+  // Whether that participant has a session here, whether or not it still knows of it.
+  bool has_session(const std::string& participant) const;
   // --- anyone else
   void ask(Question question, Reply reply);
   // An update's file is gone or damaged though nothing crashed.

@@ -22,11 +22,59 @@ std::string_view to_string(Plant plant) {
                                         "a participant counted twice",
                                         "a commit on too few",
                                         "a torn tail accepted",
-                                        "a deadline that never fires"};
+                                        "a deadline that never fires",
+                                        "a deadline that is never armed",
+                                        "a straggler awaited for ever",
+                                        "an evaluation that never ends",
+                                        "a recruiting that never ends",
+                                        "a retry that asks the same cohort"};
   return names[static_cast<std::size_t>(plant)];
 }
 
-Weather draw_weather(Random& random) {
+std::string_view to_string(Mode mode) {
+  return mode == Mode::safety ? "safety" : "liveness";
+}
+
+std::string_view to_string(Fate fate) {
+  constexpr std::string_view names[] = {"is steady",
+                                        "is dead",
+                                        "is mute",
+                                        "works for ever",
+                                        "loses its connections without a word",
+                                        "is hostile",
+                                        "cannot write any more"};
+  return names[static_cast<std::size_t>(fate)];
+}
+
+namespace {
+
+// The weather in which nothing may get done at all.
+void make_harsh(Weather& weather, Random& random) {
+  const auto perhaps = [&random](auto& what, auto worse) {
+    if (random.chance(0.4)) what = worse;
+  };
+  const auto mean = [&random](std::uint64_t least, std::uint64_t most) {
+    return seconds(static_cast<std::int64_t>(least + random.below(most - least)));
+  };
+  perhaps(weather.lost, random.uniform());
+  perhaps(weather.silent, 1.0);
+  perhaps(weather.partition, mean(5, 60));
+  perhaps(weather.for_ever, random.uniform());
+  perhaps(weather.crash, mean(1, 15));
+  perhaps(weather.member_crash, mean(1, 30));
+  perhaps(weather.in_recovery, 0.9 * random.uniform());
+  perhaps(weather.disk, SimulatedDisk::Trouble{random.uniform(), random.uniform(), 0.1});
+  perhaps(weather.broken, mean(5, 60));
+  perhaps(weather.spool_loss, mean(1, 10));
+  perhaps(weather.fails, random.uniform());
+  perhaps(weather.unfit, random.uniform());
+  perhaps(weather.rogue, mean(1, 5));
+  perhaps(weather.suspends, mean(3, 30));
+}
+
+}  // namespace
+
+Weather draw_weather(Random& random, Mode mode) {
   const auto maybe = [&random](double most) {
     return random.chance(0.5) ? most * random.uniform() * random.uniform() : 0.0;
   };
@@ -46,12 +94,15 @@ Weather draw_weather(Random& random) {
   weather.member_crash = rarely(20, 600);
   weather.power = random.uniform();
   weather.in_write = random.uniform();
+  weather.in_recovery = maybe(0.5);
   weather.disk = {maybe(0.05), maybe(0.05), maybe(0.005)};
   weather.full = rarely(40, 300);
+  weather.broken = rarely(60, 600);
   weather.slow_disk = milliseconds(static_cast<std::int64_t>(maybe(4000)));
   weather.slow_work = milliseconds(5'000 + static_cast<std::int64_t>(maybe(120'000)));
   weather.spool_loss = rarely(5, 100);
   weather.clock_jumps = random.chance(0.5);
+  weather.clock_moves = rarely(20, 200);
   weather.straggles = maybe(0.4);
   weather.fails = maybe(0.3);
   weather.other_bits = maybe(1);
@@ -59,11 +110,16 @@ Weather draw_weather(Random& random) {
   weather.rogue = rarely(2, 60);
   weather.suspends = rarely(40, 400);
   weather.cancels = maybe(0.5);
+  if (mode == Mode::safety) {
+    weather.for_ever = maybe(0.5);
+    weather.rogues = 1 + random.below(5);
+    if (random.chance(0.5)) make_harsh(weather, random);
+  }
   return weather;
 }
 
-Stage::Stage(std::uint64_t seed, bool tell)
-    : random(seed), seed_(seed), tell_(tell), hash_(fnv_offset) {}
+Stage::Stage(std::uint64_t seed, Mode mode_, bool tell)
+    : mode(mode_), random(seed), seed_(seed), tell_(tell), hash_(fnv_offset) {}
 
 Random Stage::new_random() {
   return Random(seed_, ++streams_);

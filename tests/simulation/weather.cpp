@@ -26,6 +26,8 @@ void World::brew() {
   }
   every(weather.partition, [this] { cut_off_somebody(); });
   every(weather.full, [this] { fill_a_disk(); });
+  every(weather.broken, [this] { break_all_disks(); });
+  every(weather.clock_moves, [this] { move_a_clock(); });
   every(weather.spool_loss, [this] {
     if (shell_ && shell_->is_up()) shell_->lose_spool_file();
   });
@@ -39,12 +41,23 @@ void World::adjust_clock(Duration& error) {
   error = std::chrono::hours(1) - stage_.between(milliseconds(0), std::chrono::hours(2));
 }
 
+// While its machine runs. What runs on the monotonic clock must not notice.
+void World::move_a_clock() {
+  const std::uint64_t whose = stage_.random.below(size_ + 1);
+  Duration& error = whose == size_ ? premises_.clock_error : members_[whose].home->clock_error;
+  error = std::chrono::hours(1) - stage_.between(milliseconds(0), std::chrono::hours(2));
+  stage_.note(whose == size_ ? "coordinator" : members_[whose].home->name(), "has its clock set");
+  stage_.count("clock moved while running");
+}
+
 void World::start_coordinator() {
   network_.power_is_off = false;
   adjust_clock(premises_.clock_error);
   stage_.note("coordinator", "starts");
   shell_ = std::make_shared<Shell>(stage_, premises_, auditor_);
+  if (stage_.strikes(stage_.weather.in_recovery)) premises_.ledger.die_in(stage_.random.below(6));
   const Result<void> started = shell_->start();
+  if (premises_.ledger.dead()) stage_.count("coordinator died in recovery");
   if (started || premises_.ledger.dead()) return;
   shell_->crash(false);
   stage_.note("coordinator", "cannot start", started.error().detail);
@@ -94,7 +107,13 @@ void World::spoil_spool() {
 void World::start_member(Member& member) {
   if (closing_) return;
   Home& home = *member.home;
+  const bool gone = home.fate == Fate::dead || home.fate == Fate::mute;
+  if (stage_.calm && gone) return;
   adjust_clock(home.clock_error);
+  if (stage_.strikes(stage_.weather.in_recovery)) {
+    home.journal.die_in(stage_.random.below(4));
+    stage_.count("participant died in recovery");
+  }
   member.run = std::make_unique<simulation::Run>(stage_, home, network_);
   member.run->start();
 }
@@ -134,8 +153,12 @@ void World::member_is_gone(Member& member, bool power_failed) {
 void World::cut_off_somebody() {
   const std::string name = members_[stage_.random.below(size_)].home->name();
   stage_.note(name, "is cut off");
-  stage_.count("partition");
   stage_.cut_off.insert(name);
+  if (stage_.strikes(stage_.weather.for_ever)) {
+    stage_.count("partition for ever");
+    return;
+  }
+  stage_.count("partition");
   stage_.after(stage_.about(seconds(60)), [this, name] { stage_.cut_off.erase(name); });
 }
 
@@ -146,6 +169,24 @@ void World::fill_a_disk() {
   stage_.count("disk full");
   disk.set_full(true);
   stage_.after(stage_.about(seconds(20)), [&disk] { disk.set_full(false); });
+}
+
+// Every call fails, everywhere.
+void World::break_all_disks() {
+  stage_.note("weather", "all disks fail");
+  stage_.count("all disks fail");
+  set_trouble({1, 1, 1});
+  stage_.after(stage_.about(seconds(15)), [this] {
+    if (!stage_.calm) set_trouble(stage_.weather.disk);
+  });
+}
+
+void World::set_trouble(const SimulatedDisk::Trouble& trouble) {
+  premises_.ledger.set_trouble(trouble);
+  for (Member& member : members_) {
+    member.home->journal.set_trouble(trouble);
+    member.home->receipts.set_trouble(trouble);
+  }
 }
 
 }  // namespace entente::simulation

@@ -13,29 +13,41 @@ namespace entente::simulation {
 namespace {
 
 constexpr seconds overdue_after{30};
-constexpr seconds settles_within{300};  // of the calm: reconnections, old deadlines
 constexpr seconds stops_within{10};
 constexpr milliseconds last_start{5'000};
+constexpr seconds bad_weather_most{300};
+constexpr seconds endless_weather_most{600};
 
 thread_local std::uint64_t seed_played = 0;
+
+round::Fault in_round(Plant plant) {
+  constexpr std::pair<Plant, round::Fault> faults[] = {
+      {Plant::participant_counted_twice, round::Fault::participant_counted_twice},
+      {Plant::commit_on_too_few, round::Fault::commit_on_too_few},
+      {Plant::deadline_never_fires, round::Fault::deadline_never_fires},
+      {Plant::deadline_never_armed, round::Fault::deadline_never_armed},
+      {Plant::straggler_awaited, round::Fault::straggler_awaited},
+      {Plant::evaluation_never_ends, round::Fault::evaluation_never_ends},
+      {Plant::recruiting_never_ends, round::Fault::recruiting_never_ends},
+      {Plant::same_cohort_again, round::Fault::same_cohort_again},
+  };
+  for (const auto& [planted, fault] : faults) {
+    if (planted == plant) return fault;
+  }
+  return round::Fault::none;
+}
 
 // A fault is there as long as this lives.
 class Planted {
  public:
   explicit Planted(Plant plant) {
     ledger::planted_fault = ledger::Fault::none;
-    round::planted_fault = round::Fault::none;
     if (plant == Plant::answer_before_sync) {
       ledger::planted_fault = ledger::Fault::answer_before_sync;
     } else if (plant == Plant::torn_tail_accepted) {
       ledger::planted_fault = ledger::Fault::torn_tail_accepted;
-    } else if (plant == Plant::participant_counted_twice) {
-      round::planted_fault = round::Fault::participant_counted_twice;
-    } else if (plant == Plant::commit_on_too_few) {
-      round::planted_fault = round::Fault::commit_on_too_few;
-    } else if (plant == Plant::deadline_never_fires) {
-      round::planted_fault = round::Fault::deadline_never_fires;
     }
+    round::planted_fault = in_round(plant);
   }
   ~Planted() {
     ledger::planted_fault = ledger::Fault::none;
@@ -48,7 +60,7 @@ class Planted {
 }  // namespace
 
 World::World(const Settings& settings)
-    : stage_(settings.seed, settings.tell),
+    : stage_(settings.seed, settings.mode, settings.tell),
       plant_(settings.plant),
       size_(3 + stage_.random.below(participants_most - 2)),
       premises_(stage_.new_random()),
@@ -56,11 +68,11 @@ World::World(const Settings& settings)
         for (std::size_t i = 0; i < members_.size(); ++i) {
           const Home& home = *members_[i].home;
           if (home.name() != question.participant) continue;
-          return rogue_ == i || home.journal_says(question.kind, question.subject);
+          return compromised_.contains(i) || home.journal_says(question.kind, question.subject);
         }
         return false;
       }) {
-  stage_.weather = draw_weather(stage_.random);
+  stage_.weather = draw_weather(stage_.random, settings.mode);
   premises_.ledger.set_trouble(stage_.weather.disk);
   premises_.ledger.set_lying(plant_ == Plant::lying_disk);
   network_.coordinator = [this]() -> std::shared_ptr<Shell> {
@@ -77,7 +89,15 @@ World::World(const Settings& settings)
     member.home->receipts.set_trouble(stage_.weather.disk);
     members_.push_back(std::move(member));
   }
-  if (stage_.weather.rogue.count() > 0) rogue_ = stage_.random.below(size_);
+  if (settings.mode == Mode::liveness) {
+    draw_fates();
+    return;
+  }
+  if (stage_.weather.rogue.count() == 0) return;
+  for (std::uint64_t i = 0; i < stage_.weather.rogues; ++i) {
+    compromised_.insert(stage_.random.below(size_));
+  }
+  if (compromised_.size() == size_) stage_.count("all members are compromised");
 }
 
 Outcome World::run() {
@@ -88,12 +108,15 @@ Outcome World::run() {
     });
   }
   const std::uint64_t orders = 1 + stage_.random.below(2);
-  for (std::uint64_t i = 0; i < orders; ++i) write_order();
+  for (std::uint64_t i = 0; i < orders; ++i) plan_ahead();
   brew();
-  const milliseconds bad_weather = stage_.between(seconds(60), seconds(600));
+  const bool calms_down = stage_.mode == Mode::liveness;
+  const milliseconds bad_weather =
+      stage_.between(seconds(60), calms_down ? bad_weather_most : endless_weather_most);
   step_until(stage_.time.now() + bad_weather);
-  if (!stage_.violation()) calm_down();
+  if (!stage_.violation() && calms_down) calm_down();
   if (!stage_.violation()) finish();
+  if (!stage_.violation()) open_for_the_last_time();
   Outcome outcome;
   outcome.violation = stage_.violation();
   outcome.trace_hash = stage_.trace_hash();
@@ -145,77 +168,28 @@ void World::look_at(Member& member) {
   stage_.after(service_restarts, [this, &member] { start_member(member); });
 }
 
-// A round may not stay open past its deadline while nothing keeps the coordinator from closing it.
+// Nothing waits longer than its deadline, while nothing keeps the coordinator from going on: a
+// round for the rest of its cohort, a plan for a quorum to open the next round with.
 void World::check_deadlines() {
-  const auto& round = auditor_.round();
-  if (!round || round->stage == AuditedRound::Stage::closed) return;
   const auto healthy_since = shell_->healthy_since();
   if (!healthy_since || net::now() - *healthy_since < overdue_after) return;
-  if (shell_->now() > round->closes_at + overdue_after) {
-    stage_.violate("round " + std::to_string(round->number) + " is still open " +
-                   std::to_string(overdue_after.count()) + " seconds after its deadline");
+  const TimePoint latest = shell_->now() - overdue_after;
+  const std::string late = std::to_string(overdue_after.count()) + " seconds after its deadline";
+  if (const auto& round = auditor_.round()) {
+    if (round->stage == AuditedRound::Stage::closed || auditor_.due(*round) >= latest) return;
+    stage_.violate("round " + std::to_string(round->number) + " is still open " + late);
+    return;
+  }
+  for (const auto& [digest, plan] : auditor_.plans()) {
+    if (!plan.running || plan.waiting_since + plan.recruiting >= latest) continue;
+    stage_.violate("plan " + digest.short_hex() + " still waits for a quorum " + late);
   }
 }
 
-// --- the calm
-
-void World::calm_down() {
-  stage_.calm = true;
-  stage_.note("weather", "calm");
-  premises_.ledger.calm_down();
-  stage_.cut_off.clear();
-  for (Member& member : members_) {
-    member.home->journal.calm_down();
-    member.home->receipts.calm_down();
-  }
-  const net::Instant begin = stage_.time.now();
-  const net::Instant settled = begin + settles_within + patience();
-  std::optional<std::uint64_t> abandoned;
-  const net::Instant end = settled + patience();
-  while (!stage_.violation() && !all_ended() && stage_.time.now() < end) {
-    // The ledger may show a suspension only when a coordinator that crashed is back.
-    for (const std::string& name : std::set(auditor_.suspended())) resume(name);
-    step_until(stage_.time.now() + seconds(1));
-    const auto found = stage_.counts().find("round.abandoned");
-    const std::uint64_t present = found == stage_.counts().end() ? 0 : found->second;
-    if (!abandoned && stage_.time.now() > begin + settles_within) abandoned = present;
-    if (abandoned && present > *abandoned) stage_.violate("a round was abandoned in the calm");
-  }
-  if (!stage_.violation() && !all_ended()) stage_.violate("a plan does not come to its end");
-}
-
-// Whether enough participants' data fit the plan.
-bool World::can_run(const Order& order) const {
-  std::uint32_t able = 0;
-  for (const Member& member : members_) {
-    Random luck(load_little_endian<std::uint64_t>(order.digest.bytes.data()), member.home->index);
-    if (!luck.chance(stage_.weather.unfit)) ++able;
-  }
-  return able >= order.rules.quorum;
-}
-
-bool World::all_ended() const {
-  return std::ranges::all_of(orders_, [this](const Order& order) {
-    const auto plan = auditor_.plans().find(order.digest);
-    if (plan == auditor_.plans().end()) return false;
-    return plan->second.ended || !can_run(order);
-  });
-}
-
-// How long all plans may take, retries included.
-seconds World::patience() const {
-  seconds longest{0};
-  for (const Order& order : orders_) {
-    const plan::Rules& rules = order.rules;
-    longest += (rules.rounds + rules.retries + 1) *
-               (rules.deadline + rules.evaluation_deadline + 2 * rules.grace + seconds(90));
-  }
-  return longest;
-}
-
-// Everybody stops when asked, and the ledger stands.
+// Everybody stops when asked.
 void World::finish() {
   closing_ = true;
+  stage_.calm = true;
   for (Member& member : members_) {
     if (member.run) member.run->stop();
   }
@@ -227,10 +201,17 @@ void World::finish() {
     const bool over = is_over(member.run) && std::ranges::all_of(member.ghosts, is_over);
     if (!over) stage_.violate("the daemon of " + member.home->name() + " does not stop");
   }
-  if (shell_ && shell_->is_up() && shell_->core()) {
-    auditor_.reopened(*shell_->core(), premises_.ledger, true);
-    auditor_.check_receipts();
-  }
+}
+
+// Whatever is left on the disk after one more power failure is a ledger, and keeps every word.
+void World::open_for_the_last_time() {
+  if (shell_) shell_->crash(true);
+  premises_.ledger.calm_down();
+  premises_.ledger.restart(true);
+  start_coordinator();
+  if (stage_.violation()) return;
+  if (!shell_->is_up() || !shell_->core()) return stage_.violate("the ledger does not open");
+  auditor_.check_receipts();
 }
 
 Outcome simulate(const Settings& settings) {

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // One schedule, from one seed: a coordinator, three to five participants and an operator live
-// through some minutes of bad weather and then through calm; after each step the promises are
-// checked, and in the calm every plan must come to its end.
+// through some minutes of bad weather. After each step the promises are checked that hold whatever
+// happens. In safety mode the weather ends with the schedule; in liveness mode the faults then stop
+// for the coordinator and some participants, and all that can be done must be done in time.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ namespace entente::simulation {
 
 struct Settings {
   std::uint64_t seed = 1;
+  Mode mode = Mode::safety;
   Plant plant = Plant::none;
   bool tell = false;  // the whole trace on stderr
 };

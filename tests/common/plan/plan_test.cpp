@@ -129,6 +129,18 @@ BOOST_AUTO_TEST_CASE(an_unknown_field_is_an_error_with_the_nearest_known) {
   BOOST_TEST(refuses("[evaluation]", "[evaluations]", "'evaluation'"));
 }
 
+BOOST_AUTO_TEST_CASE(a_target_and_a_wait_for_the_quorum_may_be_written) {
+  const auto plan = read_with("retries = 1", "retries = 1\ntarget = 2\nrecruiting = \"1h\"");
+  BOOST_REQUIRE(plan.has_value());
+  BOOST_TEST(plan->rules.target == 2U);
+  BOOST_TEST((plan->rules.recruiting == std::chrono::seconds(3600)));
+  BOOST_TEST(read(whole_plan)->rules.target == 0U);
+  BOOST_TEST((read(whole_plan)->rules.recruiting == wait_max));
+  BOOST_TEST(refuses("retries = 1", "retries = 1\ntarget = 4",
+                     "rounds.target: expected rounds.quorum = 2 to rounds.cohort = 3, saw 4"));
+  BOOST_TEST(refuses("retries = 1", "retries = 1\ntarget = 1", "rounds.target"));
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_field_a_wrong_type_and_a_number_out_of_range_are_named) {
   BOOST_TEST(refuses("learning_rate = 0.05\n", "", "training.learning_rate: missing"));
   BOOST_TEST(refuses("number = 5", "", "rounds.number: missing"));

@@ -41,6 +41,26 @@ BOOST_AUTO_TEST_CASE(the_written_form_is_exactly_this) {
       R"("retries":0,"rounds":7,"weighting":"uniform"})");
 }
 
+// Written only where they are used, so that an older auditor still reads a ledger without them.
+BOOST_AUTO_TEST_CASE(target_and_recruiting_are_written_where_they_are_not_the_defaults) {
+  Rules rules = unusual();
+  BOOST_TEST(!rules_to_json(rules).contains("target"));
+  BOOST_TEST(!rules_to_json(rules).contains("recruiting_seconds"));
+  rules.target = 3;
+  rules.recruiting = std::chrono::seconds(60);
+  BOOST_TEST((rules_from_json(rules_to_json(rules), "rules").value() == rules));
+  BOOST_TEST(refused(with("target", 0), "target"));
+  BOOST_TEST(refused(with("recruiting_seconds", 0), "recruiting_seconds"));
+  BOOST_TEST(refused(with("recruiting_seconds", wait_max.count() + 1), "recruiting_seconds"));
+}
+
+BOOST_AUTO_TEST_CASE(a_target_lies_between_the_quorum_and_the_cohort) {
+  BOOST_TEST(refused(with("target", 1), "expected quorum <= target, saw 2 > 1"));
+  BOOST_TEST(refused(with("target", 4), "expected target <= cohort, saw 4 > 3"));
+  BOOST_TEST(!refused(with("target", 2), ""));
+  BOOST_TEST(!refused(with("target", 3), ""));
+}
+
 BOOST_AUTO_TEST_CASE(each_member_must_be_there_and_no_other) {
   const json::object whole = rules_to_json(unusual());
   for (const auto& member : whole) {

@@ -410,14 +410,14 @@ BOOST_AUTO_TEST_CASE(plans_wait_in_the_order_of_their_submission_and_one_runs) {
 
 BOOST_AUTO_TEST_CASE(the_cohort_depends_on_plan_round_and_names_alone) {
   const std::set<std::string> all{"a", "b", "c", "d", "e", "f"};
-  const auto first = choose_cohort(digest_of("p"), 1, all, 3);
+  const auto first = choose_cohort(digest_of("p"), 1, all, 3, {});
   BOOST_TEST(first.size() == 3u);
-  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 3) == first));
+  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 3, {}) == first));
   bool differs = false;
   for (std::uint64_t round = 2; round < 10; ++round)
-    differs |= choose_cohort(digest_of("p"), round, all, 3) != first;
+    differs |= choose_cohort(digest_of("p"), round, all, 3, {}) != first;
   BOOST_TEST(differs);
-  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 9) == all));
+  BOOST_TEST((choose_cohort(digest_of("p"), 1, all, 9, {}) == all));
 }
 
 BOOST_AUTO_TEST_CASE(a_cohort_of_the_longest_names_fits_an_entry_and_has_any_quorum) {
