@@ -51,6 +51,10 @@ struct Pipe {
   }
 };
 
+void say_go(const Pipe& start) {
+  if (::write(start.to, "g", 1) != 1) throw std::runtime_error("a story cannot be started");
+}
+
 int ended(int pid) {
   int status = 0;
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
@@ -58,18 +62,18 @@ int ended(int pid) {
   return status;
 }
 
-// In the child: waits until the parent lets go of the pipe, without a call that is counted, then
-// does the job and ends, never to return into the test.
-[[noreturn]] void become(const Job& job, Pipe& start) {
+// In the child: waits until the parent says go, without a call that is counted (strace may be there
+// before the first of these lines, or after the last), then does the job and ends, never to return
+// into the test.
+[[noreturn]] void become(const Job& job, const Pipe& start) {
   // The test framework's own handlers would take a crash for one of the test.
   for (const int signal : {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGALRM, SIGTERM}) {
     ::signal(signal, SIG_DFL);
   }
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY);
-  Pipe::close_end(start.to);
-  pollfd end{start.from, POLLIN, 0};
-  while (::poll(&end, 1, -1) < 0 && errno == EINTR) {
+  pollfd go{start.from, POLLIN, 0};
+  while (::poll(&go, 1, -1) < 0 && errno == EINTR) {
   }
   ::alarm(hang_seconds);
   int code = threw;
@@ -80,16 +84,14 @@ int ended(int pid) {
   ::_exit(code);
 }
 
-int fork_job(const Job& job, Pipe& start) {
+int fork_job(const Job& job, const Pipe& start) {
   const int pid = ::fork();
   if (pid < 0) throw std::runtime_error("fork failed");
   if (pid == 0) become(job, start);
-  Pipe::close_end(start.from);
   return pid;
 }
 
-// Starts strace on the process and returns when it traces it. Empty `words` beyond the program's
-// own are the caller's.
+// Starts strace on the process and returns when it traces it.
 int attach(int pid, const std::vector<std::string>& options, const std::filesystem::path& log) {
   std::vector<std::string> words = {"strace", "-p", std::to_string(pid), "-o", log.string()};
   words.insert(words.end(), options.begin(), options.end());
@@ -133,7 +135,7 @@ Ending run_traced(const Job& job, const std::vector<std::string>& options,
   Pipe start;
   const int pid = fork_job(job, start);
   const int tracer = attach(pid, options, log);
-  Pipe::close_end(start.to);
+  say_go(start);
   const int status = ended(pid);
   ended(tracer);
   return ending_of(status);
@@ -219,7 +221,7 @@ std::string why_not_traced(const std::filesystem::path& folder) {
 Ending run(const Job& job) {
   Pipe start;
   const int pid = fork_job(job, start);
-  Pipe::close_end(start.to);
+  say_go(start);
   return ending_of(ended(pid));
 }
 
