@@ -36,6 +36,22 @@ struct ModelFile {
   fs::path path;
 };
 
+Error cannot(const fs::path& path, std::string_view doing, const std::error_code& reason) {
+  return {Errc::io, path.string() + ": cannot " + std::string(doing) + ": " + reason.message()};
+}
+
+// What lies in `folder`. The iterator's own increment throws when the disk fails. Errors: io.
+Result<std::vector<fs::path>> files_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code failed;
+  fs::directory_iterator entry(folder, failed);
+  for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
+    files.push_back(entry->path());
+  }
+  if (failed) return cannot(folder, "list the folder", failed);
+  return files;
+}
+
 }  // namespace
 
 Result<Store> Store::open(const fs::path& folder) {
@@ -44,10 +60,11 @@ Result<Store> Store::open(const fs::path& folder) {
   }
   if (auto removed = remove_file(folder / "models" / unfinished_model); !removed)
     return removed.error();
-  std::error_code failure;
-  for (const auto& item : fs::directory_iterator(folder / "plans", failure)) {
-    if (!item.path().filename().string().ends_with(offered_suffix)) continue;
-    if (auto removed = remove_file(item.path()); !removed) return removed.error();
+  const auto plans = files_in(folder / "plans");
+  if (!plans) return plans.error();
+  for (const fs::path& path : *plans) {
+    if (!path.filename().string().ends_with(offered_suffix)) continue;
+    if (auto removed = remove_file(path); !removed) return removed.error();
   }
   return Store(folder);
 }
@@ -81,28 +98,35 @@ Result<plan::Plan> Store::plan(const Digest& digest) const {
 }
 
 Result<fs::path> Store::find(const Digest& digest) const {
-  std::error_code failure;
   for (const fs::path& path : {model_path(digest), plan_path(digest)}) {
-    if (fs::is_regular_file(path, failure)) return path;
+    std::error_code failed;
+    const fs::file_status status = fs::status(path, failed);
+    if (fs::is_regular_file(status)) return path;
+    if (failed && status.type() != fs::file_type::not_found) return cannot(path, "look at", failed);
   }
   return Error{Errc::not_found, "no plan or model " + digest.hex()};
 }
 
 Result<void> Store::sweep(const std::set<Digest>& needed_updates, bool keep_parts,
                           const std::set<Digest>& needed_models, std::size_t models_kept) const {
-  std::error_code failure;
-  for (const auto& item : fs::directory_iterator(folder_ / "spool", failure)) {
-    const auto digest = digest_in(item.path().filename().string());
+  const auto updates = files_in(folder_ / "spool");
+  if (!updates) return updates.error();
+  for (const fs::path& path : *updates) {
+    const auto digest = digest_in(path.filename().string());
     if (!keep_parts && (!digest || !needed_updates.contains(*digest))) {
-      if (auto removed = remove_file(item.path()); !removed) return removed;
+      if (auto removed = remove_file(path); !removed) return removed;
     }
   }
+  const auto models = files_in(folder_ / "models");
+  if (!models) return models.error();
   std::vector<ModelFile> spare;
-  for (const auto& item : fs::directory_iterator(folder_ / "models", failure)) {
-    const auto digest = digest_in(item.path().filename().string());
-    if (digest && !needed_models.contains(*digest)) {
-      spare.push_back(ModelFile{item.last_write_time(failure), item.path()});
-    }
+  for (const fs::path& path : *models) {
+    const auto digest = digest_in(path.filename().string());
+    if (!digest || needed_models.contains(*digest)) continue;
+    std::error_code failed;
+    const auto written = fs::last_write_time(path, failed);
+    if (failed) return cannot(path, "look at", failed);
+    spare.push_back(ModelFile{written, path});
   }
   std::ranges::sort(spare, std::ranges::greater{}, &ModelFile::written);
   for (std::size_t i = models_kept; i < spare.size(); ++i) {
@@ -112,15 +136,16 @@ Result<void> Store::sweep(const std::set<Digest>& needed_updates, bool keep_part
 }
 
 Result<void> Store::keep_one_part(const std::string& participant, const Digest& update) const {
-  std::error_code failure;
-  for (const auto& item : fs::directory_iterator(folder_ / "spool", failure)) {
-    const std::string name = item.path().filename().string();
+  const auto updates = files_in(folder_ / "spool");
+  if (!updates) return updates.error();
+  for (const fs::path& path : *updates) {
+    const std::string name = path.filename().string();
     const auto digest = digest_in(name);
     if (!digest || *digest == update || !name.ends_with(part_suffix)) continue;
     if (name != update_path(participant, *digest).filename().string() + std::string(part_suffix)) {
       continue;
     }
-    if (auto removed = remove_file(item.path()); !removed) return removed;
+    if (auto removed = remove_file(path); !removed) return removed;
   }
   return ok();
 }

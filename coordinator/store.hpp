@@ -43,7 +43,7 @@ class Store {
   // A stored plan, its digest checked. Errors: not_found; corrupt; those of plan::parse_plan.
   Result<plan::Plan> plan(const Digest& plan) const;
 
-  // The file behind `digest`, plan or model. Errors: not_found.
+  // The file behind `digest`, plan or model. Errors: not_found; io.
   Result<std::filesystem::path> find(const Digest& digest) const;
 
   // Removes what `participant` began to send of other updates than this one, so that nobody can

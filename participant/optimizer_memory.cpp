@@ -96,14 +96,25 @@ Result<Stored> read(const fs::path& path, std::uint64_t value_count) {
   return stored;
 }
 
-// The rounds of which a state of the plan lies there, in order.
-std::vector<std::uint64_t> rounds_in(const fs::path& folder, const Digest& plan) {
+// What lies in `folder`; nothing when there is none. Errors: io.
+Result<std::vector<fs::path>> files_in(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code failed;
+  fs::directory_iterator entry(folder, failed);
+  if (failed == std::errc::no_such_file_or_directory) return files;
+  for (; !failed && entry != fs::directory_iterator(); entry.increment(failed)) {
+    files.push_back(entry->path());
+  }
+  if (!failed) return files;
+  return Error{Errc::io, folder.string() + ": cannot list the folder: " + failed.message()};
+}
+
+// The rounds of which a state of the plan is among `files`, in order.
+std::vector<std::uint64_t> rounds_in(const std::vector<fs::path>& files, const Digest& plan) {
   std::vector<std::uint64_t> rounds;
   const std::string before = plan.hex() + "-";
-  std::error_code failed;
-  for (fs::directory_iterator entry(folder, failed); !failed && entry != fs::directory_iterator();
-       entry.increment(failed)) {
-    const std::string name = entry->path().filename().string();
+  for (const fs::path& path : files) {
+    const std::string name = path.filename().string();
     if (!name.starts_with(before)) continue;
     std::uint64_t round = 0;
     const char* end = name.data() + name.size();
@@ -115,12 +126,10 @@ std::vector<std::uint64_t> rounds_in(const fs::path& folder, const Digest& plan)
 }
 
 // Removes every file but those named, as far as it can.
-void remove_others(const fs::path& folder, const std::vector<fs::path>& kept) {
-  std::error_code failed;
-  for (fs::directory_iterator entry(folder, failed); !failed && entry != fs::directory_iterator();
-       entry.increment(failed)) {
-    if (std::ranges::find(kept, entry->path()) != kept.end()) continue;
-    if (auto removed = remove_file(entry->path()); !removed) {
+void remove_others(const std::vector<fs::path>& files, const std::vector<fs::path>& kept) {
+  for (const fs::path& path : files) {
+    if (std::ranges::find(kept, path) != kept.end()) continue;
+    if (auto removed = remove_file(path); !removed) {
       log_warning("an old optimiser's state cannot be removed",
                   {{"reason", removed.error().detail}});
     }
@@ -136,7 +145,10 @@ fs::path OptimizerMemory::path_of(const Digest& plan, std::uint64_t round) const
 Result<std::optional<training::Remembered>> OptimizerMemory::before(
     const TrainedRound& next, std::uint64_t value_count) const {
   using Found = std::optional<training::Remembered>;
-  const std::vector<std::uint64_t> rounds = rounds_in(folder_, next.plan);
+  // To begin anew because the disk fails would give other bits than were promised.
+  const auto files = files_in(folder_);
+  if (!files) return files.error();
+  const std::vector<std::uint64_t> rounds = rounds_in(*files, next.plan);
   const auto not_before = std::ranges::lower_bound(rounds, next.round);
   bool fits = not_before == rounds.end() || rounds.back() == next.round;
   if (not_before != rounds.end() && fits) {
@@ -188,16 +200,25 @@ Result<void> OptimizerMemory::keep(const TrainedRound& done, std::uint64_t steps
   const fs::path path = path_of(done.plan, done.round);
   if (auto renamed = rename_file(unfinished, path); !renamed) return renamed;
 
+  const auto files = files_in(folder_);
+  if (!files) {
+    log_warning("old optimiser's states are not removed", {{"reason", files.error().detail}});
+    return ok();
+  }
   std::vector<fs::path> kept{path};
-  const std::vector<std::uint64_t> rounds = rounds_in(folder_, done.plan);
+  const std::vector<std::uint64_t> rounds = rounds_in(*files, done.plan);
   const auto not_before = std::ranges::lower_bound(rounds, done.round);
   if (not_before != rounds.begin()) kept.push_back(path_of(done.plan, *(not_before - 1)));
-  remove_others(folder_, kept);
+  remove_others(*files, kept);
   return ok();
 }
 
 void OptimizerMemory::forget() const {
-  remove_others(folder_, {});
+  if (const auto files = files_in(folder_)) {
+    remove_others(*files, {});
+  } else {
+    log_warning("old optimiser's states are not removed", {{"reason", files.error().detail}});
+  }
 }
 
 }  // namespace entente::participant
