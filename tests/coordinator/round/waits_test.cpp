@@ -125,7 +125,8 @@ BOOST_AUTO_TEST_CASE(who_let_a_round_down_most_often_is_asked_last) {
 BOOST_AUTO_TEST_CASE(the_next_round_asks_as_if_nobody_had_missed_the_one_before) {
   Story story(two_asked());
   story.collecting().wait(600s).tick();
-  for (const std::string& name : story.phase<Collecting>().cohort) story.arrives(name, name);
+  const std::set<std::string> second = story.phase<Collecting>().cohort;
+  for (const std::string& name : second) story.arrives(name, name);
   story.tick();
   story.aggregated(digest_of("model 1"));
   for (const std::string& name : story.phase<Evaluating>().cohort) story.evaluated(name, 0.5);
