@@ -192,11 +192,10 @@ class CoordinatorScene : public Scene {
   }
 
   Result<void> aggregate(const round::Aggregate& task) {
-    auto plan = store_->plan(plan_.digest);
-    if (!plan) return plan.error();
-    auto model = coordinator::aggregate(*store_, *plan, task);
+    auto model = coordinator::aggregate(*store_, network_.layout(), task);
     if (!model) {
-      if (model.error().code == Errc::not_found) return check_spool();
+      const Errc code = model.error().code;
+      if (code == Errc::not_found || code == Errc::corrupt) return check_spool();
       return model.error();
     }
     return decide(

@@ -38,7 +38,7 @@ net::Async<void> copy(std::shared_ptr<Ends> ends, bool upwards, std::string* rec
     const ByteView bytes = ByteView(block).first(*size);
     record->append(as_text(bytes));
     const std::array<ByteView, 1> parts{bytes};
-    const Result<void> written = co_await into->write(parts, 1h);
+    const Result<void> written = co_await into->write(parts, std::chrono::hours(1));
     if (!written) break;
   }
   into->finish_writing();
