@@ -141,14 +141,18 @@ void Control::State::check_spool() {
     round = &closed->collected;
   if (round == nullptr) return;
   for (const auto& [name, acceptance] : round->accepted) {
-    auto digest = digest_of_file(store.update_path(name, acceptance.update));
+    const auto path = store.update_path(name, acceptance.update);
+    auto digest = digest_of_file(path);
+    // What passes is not worth another transfer.
+    if (!digest && digest.error().code == Errc::io) digest = digest_of_file(path);
     if (digest && *digest == acceptance.update) continue;
     log_warning("an accepted update is missing or damaged: asked for again",
                 {{"participant", name}, {"round", round->round}});
-    static_cast<void>(remove_file(store.update_path(name, acceptance.update)));
+    static_cast<void>(remove_file(path));
     waiting.push_back(
         Waiting{round::Event(round::UpdateLost{name, round->round, acceptance.update}), {}});
   }
+  if (!waiting.empty()) schedule();
 }
 
 // Whether a round may be opened by the next decisions: whether there is room for what it brings,

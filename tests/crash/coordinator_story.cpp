@@ -254,9 +254,11 @@ class CoordinatorScene : public Scene {
     const round::Contributions accepted = open->accepted;
     const std::uint64_t number = open->round;
     for (const auto& [name, acceptance] : accepted) {
-      auto digest = coordinator::digest_of_file(store_->update_path(name, acceptance.update));
+      const auto path = store_->update_path(name, acceptance.update);
+      auto digest = coordinator::digest_of_file(path);
+      if (!digest && digest.error().code == Errc::io) digest = coordinator::digest_of_file(path);
       if (digest && *digest == acceptance.update) continue;
-      static_cast<void>(remove_file(store_->update_path(name, acceptance.update)));
+      static_cast<void>(remove_file(path));
       if (auto told = decide(round::UpdateLost{name, number, acceptance.update}); !told)
         return told;
     }
