@@ -4,8 +4,8 @@
 //
 // The shell decides the waiting events one after another (decide, apply), then ticks until nothing
 // more follows, makes all entries durable with one fsync and answers; if that fails it drops the
-// state and folds the ledger again. What there is to do besides (`due`, `agenda`) is read off the state, so that a restart
-// carries on where the crash was without a list of commands to repeat.
+// state and folds the ledger again. What there is to do besides (`due`, `agenda`) is read off the
+// state, so that a restart carries on where the crash was without a list of commands to repeat.
 #pragma once
 
 #include <optional>
