@@ -309,9 +309,11 @@ class CoordinatorStory : public Story {
       if (entry.kind == "round.committed" && !committed.insert(line).second) {
         return Error{Errc::corrupt, "committed twice: " + line};
       }
-      // One for each start; and an update that could not be read is asked for again.
+      // One for each start; and an update that could not be read is asked for again, its round
+      // closed again.
       if (entry.kind == "coordinator.started" || entry.kind == "update.lost") continue;
-      if (entry.kind == "update.accepted" && told.contains(line)) continue;
+      const bool again = entry.kind == "update.accepted" || entry.kind == "round.closed";
+      if (again && told.contains(line)) continue;
       told.insert(line);
     }
     for (const std::string& line : told) notes.outcome(line);
