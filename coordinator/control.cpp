@@ -106,6 +106,7 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
   }
   const bool may_open = check_space();
   const bool looked = may_open || std::holds_alternative<round::Recruiting>(core->state().phase);
+  const std::size_t phase_before = core->state().phase.index();
   auto outcome = core->handle(events, surroundings(may_open), clock->now());
   if (!outcome) {
     for (const Reply* reply : replies) {
@@ -123,6 +124,7 @@ bool Control::State::decide(std::vector<Waiting>& batch) {
   if (!looked && std::holds_alternative<round::Recruiting>(core->state().phase)) schedule();
   keep_head();
   note_agendas(outcome->entries);
+  if (core->state().phase.index() != phase_before) all_to_tell = true;
   for (const ledger::Entry& entry : outcome->entries) log_entry(entry);
   for (std::size_t i = 0; i < replies.size(); ++i) answer(outcome->answers[i], *replies[i]);
   for (const Waiting& one : batch) {

@@ -76,7 +76,7 @@ struct Control::State : std::enable_shared_from_this<Control::State> {
   bool stopped = false;
   std::map<std::string, Peer> peers;  // the participants that are connected, by name
   // Whose agendas may have changed since they were told: with an entry of somebody else than a
-  // participant, everybody's.
+  // participant, everybody's; and with the phase (a lost update opens a closed round to all again).
   std::set<std::string> to_tell;
   bool all_to_tell = true;
   std::map<std::string, round::Evaluation> evaluations;
